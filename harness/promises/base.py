@@ -1,0 +1,77 @@
+"""What a kind of promise is made of: its words, its trials and its check. All of it is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from harness.contract.words import Promise
+from harness.history import Call, History
+from harness.plan import Played, Trial
+from harness.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a kind may know of the contract and the world around a promise.
+
+    Attributes:
+        promises: all promises of the contract.
+        ok: statuses that mean success, by operation; none: any 2xx.
+        frozen: the target's clock is held.
+        can_call_from: whether this machine can call from a source address.
+        rng: the random stream of this promise.
+        workers: processes that serve.
+    """
+
+    promises: Sequence[Promise]
+    ok: Mapping[str, frozenset[int]]
+    frozen: bool
+    can_call_from: Callable[[str], bool]
+    rng: Random
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """What one playing of a trial showed.
+
+    Attributes:
+        trial: the trial.
+        verdict: of this trial alone; *kept* means that it was conclusive and found nothing.
+        again: an answer was lost that would have decided; worth another try.
+        repeats: in how many of how many fresh worlds it was broken, ``(k, n)``.
+        marks: what this trial showed that *kept* must have seen somewhere, e.g. ``full_cap``.
+    """
+
+    trial: Trial
+    verdict: Verdict
+    again: bool = False
+    repeats: tuple[int, int] = (0, 1)
+    marks: frozenset[str] = frozenset()
+
+
+class Kind(Protocol):
+    """One kind of promise; ``harness.promises`` registers the kinds that are known."""
+
+    name: str
+    words: type[Promise]
+
+    def trials(self, promise: Any, around: Surroundings) -> Sequence[Trial]:
+        """The plans to play, in order."""
+
+    def admitted(self, promise: Any, around: Surroundings, call: Call) -> bool | None:
+        """How a plan that looks at answers reads one: True in, False refused, None neither."""
+
+    def judge(
+        self, promise: Any, around: Surroundings, history: History, trial: Trial, played: Played
+    ) -> TrialResult:
+        """Judge one playing of a trial by the whole history since the target started."""
+
+    def conclude(self, promise: Any, results: Sequence[TrialResult]) -> Verdict:
+        """The verdict of the promise from those of its trials, none of them broken."""
+
+    def quiet_ns(self, promise: Any) -> int:
+        """How long no call must have come for the service to have forgotten all of them."""
