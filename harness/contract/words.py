@@ -7,22 +7,42 @@ place.
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from harness.units import Rate, parse_duration_ns, parse_rate
 
+_UNIT: Final = "(ns|us|ms|s|min|h|d)"
+DURATION_PATTERN: Final = rf"^\s*[0-9]{{1,18}}(\.[0-9]{{1,9}})?\s*{_UNIT}\s*$"
+RATE_PATTERN: Final = rf"^\s*[0-9]{{1,18}}\s*/\s*([0-9]{{1,18}}(\.[0-9]{{1,9}})?)?\s*{_UNIT}\s*$"
 
-def _duration(value: Any) -> Any:
-    return parse_duration_ns(value) if isinstance(value, str) else value
+
+def _duration(value: Any, info: ValidationInfo) -> Any:
+    """A text with its unit; from Python (not from a contract) also a whole number of ns."""
+    if isinstance(value, str):
+        return parse_duration_ns(value)
+    if info.mode == "json":
+        raise ValueError(
+            f'{_written(value)} is no duration: write a number and a unit, as in "60s"'
+        )
+    return value
 
 
 def _rate(value: Any) -> Any:
     if isinstance(value, Rate):
         return value
     if not isinstance(value, str):
-        raise ValueError(f'{value!r} is no rate: write a number and a unit, as in "100/min"')  # noqa: TRY004
+        message = f'{_written(value)} is no rate: write a number and a unit, as in "100/min"'
+        raise ValueError(message)  # noqa: TRY004
     return parse_rate(value)
 
 
@@ -32,24 +52,33 @@ def _yes_or_no(value: Any) -> Any:
 
 def _address(value: Any) -> Any:
     if not isinstance(value, str):
-        raise ValueError(f'{value!r} is no address: write it in quotes, as in "127.0.0.2"')  # noqa: TRY004
+        raise ValueError(f'{_written(value)} is no address: write it in quotes, as in "127.0.0.2"')  # noqa: TRY004
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise ValueError(f'{value!r} is no IP address, as in "127.0.0.2"') from None
 
 
+def _written(value: Any) -> str:
+    """A value as it may have been written in the contract."""
+    return json.dumps(value) if isinstance(value, bool | int | float) else "this"
+
+
 DurationNs = Annotated[
     int,
     BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "examples": ["60s", "250ms", "24h"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": DURATION_PATTERN, "examples": ["60s", "250ms", "24h"]}
+    ),
 ]
 """A span in nanoseconds, written as ``60s`` or ``250ms``."""
 
 RateWord = Annotated[
     Rate,
     BeforeValidator(_rate),
-    WithJsonSchema({"type": "string", "examples": ["100/min", "1000/h", "3/10s"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": RATE_PATTERN, "examples": ["100/min", "1000/h", "3/10s"]}
+    ),
 ]
 """A number of calls in a window, written as ``100/min``."""
 
@@ -58,8 +87,12 @@ YesOrNo = Annotated[
     BeforeValidator(_yes_or_no),
     WithJsonSchema({"enum": [True, False, "yes", "no"]}),
 ]
+"""``yes`` or ``no``, also ``true`` or ``false``."""
 Address = Annotated[str, BeforeValidator(_address), WithJsonSchema({"type": "string"})]
+"""An IP address, IPv4 or IPv6."""
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+"""How everything in a contract is called."""
 
 
 class Words(BaseModel):
@@ -70,7 +103,7 @@ class Words(BaseModel):
 
 def as_list(value: Any) -> Any:
     """Let people write one value where a list is meant."""
-    return value if isinstance(value, list | tuple) else [value]
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 class Promise(Words):
