@@ -15,7 +15,7 @@ _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 def summary(model: type[Words]) -> str:
     """The first paragraph of a type's docstring, on one line."""
-    return " ".join(inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].split())
+    return _line(inspect.cleandoc(model.__doc__ or "").split("\n\n")[0])
 
 
 def key_of(model: type[Words], field: str) -> str:
@@ -30,7 +30,7 @@ def keys_of(model: type[Words]) -> Mapping[str, str]:
         if issubclass(base, Words):
             _, _, attributes = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")
             found = _ATTRIBUTE.findall(attributes)
-            meanings |= {name: " ".join(text.split()) for name, text in found}
+            meanings |= {name: _line(text) for name, text in found}
     return {key_of(model, name): meanings.get(name, "") for name in model.model_fields}
 
 
@@ -45,6 +45,11 @@ def words_at(model: type[Words], location: tuple[str | int, ...]) -> type[Words]
             arguments = get_args(here)
             here = _plain(arguments[-1 if get_origin(here) is dict else 0]) if arguments else here
     return here if isinstance(here, type) and issubclass(here, Words) else None
+
+
+def _line(text: str) -> str:
+    """One line, with code in single backticks."""
+    return " ".join(text.split()).replace("``", "`")
 
 
 def _plain(annotation: Any) -> Any:
