@@ -61,8 +61,10 @@ class RateLimitKind:
             isinstance(event, FaultBegan) and event.effect > 0 for event in history.events
         )
         marks = frozenset({"full_cap"} if said.full_cap else ())
-        if said.findings:
-            verdict = Verdict.broken(said.findings, evidence)
+        own = {index for calls in played.steps for index in calls}
+        findings = [finding for finding in said.findings if own.intersection(finding.calls)]
+        if findings:
+            verdict = Verdict.broken(findings, evidence)
             return TrialResult(trial=trial, verdict=verdict, marks=marks)
         reason, again = _doubt(trial, played, said)
         if reason is None:
@@ -132,8 +134,7 @@ def _doubt(trial: Trial, played: Played, said: Judgement) -> tuple[str | None, b
         return played.ended, False
     if said.margin_exceeded:
         return (
-            f"a call took {said.widest_ns / NS_PER_MS:.0f} ms, too wide for this limit; "
-            "a held clock or a quieter machine would settle it",
+            _too_wide(said),
             True,
         )
     for number, (step, calls) in enumerate(zip(trial.steps, played.steps, strict=True), start=1):
@@ -145,6 +146,13 @@ def _doubt(trial: Trial, played: Played, said: Judgement) -> tuple[str | None, b
         if step.expect is not None and not _as_expected(step.expect, letters):
             return _unexpected(number, step, step.expect, letters), bool(letters[Letter.O])
     return None, False
+
+
+def _too_wide(said: Judgement) -> str:
+    return (
+        f"a call took {said.widest_ns / NS_PER_MS:.0f} ms, too wide for this limit; "
+        "a held clock or a quieter machine would settle it"
+    )
 
 
 def _letter(said: Judgement, index: int) -> Letter:

@@ -1,0 +1,143 @@
+"""What people type. Exit codes: 0 kept, 1 broken, 2 unknown, 3 could not run, 4 bad input, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from harness.errors import HarnessError
+from harness.plugin import BUDGET, REPORT, SEED
+
+BAD_INPUT = 4
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="stormproof",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Your service makes promises; Stormproof checks that they hold in a storm.",
+    epilog="Exit codes: 0 all kept, 1 a promise is broken, 2 one is unknown, 3 a contract could run "
+    "no trial, 4 bad input, 130 interrupted.",
+)
+
+
+class ClockChoice(StrEnum):
+    """How the target's time passes."""
+
+    AUTO = "auto"
+    FROZEN = "frozen"
+    REAL = "real"
+
+
+class BackendChoice(StrEnum):
+    """How targets are started."""
+
+    PROCESS = "process"
+
+
+Contracts = Annotated[
+    list[Path], typer.Argument(metavar="CONTRACT...", help="contract files, as contract.yaml")
+]
+
+
+@app.command(
+    epilog="Example: `stormproof verify contract.yaml --promise checkout-rate -n 2 --report out`"
+)
+def verify(  # noqa: PLR0917 (typer reads options from parameters)
+    contracts: Contracts,
+    promise: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="only this promise; may be repeated")
+    ] = None,
+    backend: Annotated[
+        BackendChoice, typer.Option(help="how targets are started")
+    ] = BackendChoice.PROCESS,
+    workers: Annotated[
+        int, typer.Option("-n", "--workers", min=1, max=64, help="worker processes")
+    ] = 1,
+    clock: Annotated[
+        ClockChoice,
+        typer.Option(help="hold the target's clock; auto falls back to real time with a note"),
+    ] = ClockChoice.AUTO,
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="real time that one promise may take")
+    ] = BUDGET,
+    seed: Annotated[int, typer.Option(help="where plans are drawn from")] = SEED,
+    report: Annotated[Path, typer.Option(metavar="DIR", help="folder of the run record")] = Path(
+        REPORT
+    ),
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="a host outside loopback that target.url may name"),
+    ] = None,
+) -> int:
+    """Verify all promises of one or several contracts."""
+    from harness.cli.verify import Wanted, verify  # noqa: PLC0415
+
+    return verify(
+        Wanted(
+            contracts=tuple(contracts),
+            promises=tuple(promise or ()),
+            backend=backend.value,
+            workers=workers,
+            clock=clock.value,
+            budget=budget,
+            seed=seed,
+            report=report,
+            allow=tuple(allow or ()),
+        )
+    )
+
+
+@app.command(epilog="Example: `stormproof plan contract.yaml`")
+def plan(contracts: Contracts) -> int:
+    """Show what would be started, called, touched and undone; starts nothing."""
+    from harness.cli.plan import show_plan  # noqa: PLC0415
+
+    return show_plan(contracts)
+
+
+@app.command(epilog="Example: `stormproof schema > contract.schema.json`")
+def schema() -> int:
+    """Print the JSON Schema of contracts, for your editor."""
+    from harness.contract.schema import contract_schema  # noqa: PLC0415
+    from harness.promises import words  # noqa: PLC0415
+
+    typer.echo(json.dumps(contract_schema(words()), indent=2))
+    return 0
+
+
+@app.command()
+def doctor() -> int:
+    """Say what this machine can do, and what each lack costs."""
+    from harness.cli.doctor import examine  # noqa: PLC0415
+
+    return examine()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; what a user did wrong is one clear error and exit code 4."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        code = app(list(arguments), standalone_mode=False, prog_name="stormproof")
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message(), err=True)
+        return BAD_INPUT
+    except click.UsageError as error:
+        error.show()
+        return BAD_INPUT
+    except HarnessError as error:
+        for line in str(error).splitlines():
+            console.print(line, style="red", markup=False, soft_wrap=True)
+        return BAD_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,109 @@
+"""``stormproof verify``: pytest underneath, with our own options, plugins and words."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness import record
+from harness.cli.reporter import Reporter
+from harness.errors import CouldNotRun, HarnessError, UsageError
+from harness.plugin.session import scenarios_directory
+from harness.plugin.settings import budget_s, check_selection, load_all
+from harness.record import PromiseRecord, RunRecord
+from harness.targets import AttachedTarget
+
+BROKEN, UNKNOWN, COULD_NOT_RUN, INTERRUPTED = 1, 2, 3, 130
+_INI = Path(__file__).with_name("verify.ini")
+_ISOLATED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_THEME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The command line of ``verify``."""
+
+    contracts: tuple[Path, ...]
+    promises: tuple[str, ...]
+    backend: str
+    workers: int
+    clock: str
+    budget: str
+    seed: int
+    report: Path
+    allow: tuple[str, ...]
+
+
+def verify(wanted: Wanted) -> int:
+    """Verify contracts; nothing starts if any of them is bad.
+
+    Raises:
+        HarnessError: something that was asked for cannot be (exit code 4).
+    """
+    contracts = load_all(wanted.contracts)
+    check_selection(contracts, frozenset(wanted.promises))
+    budget_s(wanted.budget)
+    for loaded in contracts:
+        if loaded.contract.target.url is not None:
+            with suppress(CouldNotRun):
+                AttachedTarget(loaded.contract.target.url, allow=wanted.allow)
+    record.prepare(wanted.report)
+    reporter = Reporter(Console(highlight=False), wanted.report, wanted.workers)
+    reporter.begin(contracts, wanted)
+    for name in _ISOLATED:
+        os.environ.pop(name, None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    with reporter:
+        code = pytest.main(_arguments(wanted), plugins=[reporter])
+    if code == pytest.ExitCode.INTERRUPTED:
+        reporter.interrupted()
+        return INTERRUPTED
+    try:
+        found = RunRecord.model_validate_json((wanted.report / record.RUN).read_bytes())
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"the run left no record in {wanted.report}: {error}") from error
+    reporter.end(found)
+    return exit_code(found.promises, found.selected)
+
+
+def _arguments(wanted: Wanted) -> list[str]:
+    scenarios = scenarios_directory()
+    if not scenarios.is_dir():
+        raise UsageError(f"the scenarios are not at {scenarios}; install stormproof again")
+    arguments = [str(scenarios), "-c", str(_INI), f"--rootdir={scenarios.parent}", "-s", "-q"]
+    arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "harness.plugin"]
+    arguments += ["--import-mode=importlib", "--no-header", "--tb=no"]
+    if wanted.workers > 1:
+        arguments += ["-p", "xdist", "-n", str(wanted.workers), "--dist", "worksteal"]
+    for path in wanted.contracts:
+        arguments += ["--contract", str(path.resolve())]
+    for promise in wanted.promises:
+        arguments += ["--storm-promise", promise]
+    for host in wanted.allow:
+        arguments += ["--storm-allow", host]
+    return [
+        *arguments,
+        f"--storm-backend={wanted.backend}",
+        f"--storm-clock={wanted.clock}",
+        f"--storm-budget={wanted.budget}",
+        f"--storm-seed={wanted.seed}",
+        f"--storm-report={wanted.report.resolve()}",
+    ]
+
+
+def exit_code(promises: tuple[PromiseRecord, ...], selected: int) -> int:
+    """1 any broken, else 3 a contract ran no trial, else 2 any unknown or missing, else 0."""
+    if any(promise.verdict == "broken" for promise in promises):
+        return BROKEN
+    ran: dict[str, bool] = {}
+    for promise in promises:
+        ran[promise.service] = ran.get(promise.service, False) or promise.ran
+    if not ran or not all(ran.values()):
+        return COULD_NOT_RUN
+    if len(promises) < selected or any(promise.verdict == "unknown" for promise in promises):
+        return UNKNOWN
+    return 0

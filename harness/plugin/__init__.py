@@ -1,0 +1,79 @@
+"""The pytest plugin: it registers options, and loads the rest only when a contract is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+SEED = 20_240_601
+BUDGET = "150s"
+REPORT = "stormproof-report"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options; nothing else happens where no contract is given."""
+    group = parser.getgroup("stormproof", "Stormproof: check the promises of a service")
+    add = group.addoption
+    add(
+        "--contract",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="verify this contract, or give its target to your own tests; may be repeated",
+    )
+    add(
+        "--storm-promise",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only this promise; may be repeated",
+    )
+    add(
+        "--storm-backend",
+        choices=["process"],
+        default="process",
+        help="how targets are started (default: process)",
+    )
+    add(
+        "--storm-clock",
+        choices=["auto", "frozen", "real"],
+        default="auto",
+        help="hold the target's clock, or not (default: auto, which falls back to real time)",
+    )
+    add(
+        "--storm-budget",
+        default=BUDGET,
+        metavar="TIME",
+        help=f"real time that one promise may take (default: {BUDGET})",
+    )
+    add(
+        "--storm-seed",
+        type=int,
+        default=SEED,
+        metavar="N",
+        help=f"where plans are drawn from (default: {SEED})",
+    )
+    add(
+        "--storm-report",
+        default=REPORT,
+        metavar="DIR",
+        help=f"folder of the run record (default: {REPORT})",
+    )
+    add(
+        "--storm-allow",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host outside loopback that target.url may name; may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load everything else if a contract is given."""
+    if config.getoption("--contract"):
+        from harness.plugin import fixtures, session  # noqa: PLC0415
+
+        config.pluginmanager.register(session.Session(config), "stormproof-session")
+        config.pluginmanager.register(fixtures, "stormproof-fixtures")

@@ -1,0 +1,100 @@
+"""Fixtures: ``verify`` and ``promise`` for scenarios; the others for an engineer's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from harness.plugin.handles import ClockHandle, TargetHandle
+from harness.plugin.session import Session, user_properties
+from harness.verdict import Status
+
+if TYPE_CHECKING:
+    from harness.contract.load import LoadedContract
+    from harness.contract.model import Contract
+    from harness.contract.words import Promise
+    from harness.runner.world import World
+    from harness.seeds import Seed
+    from harness.services import Service
+
+Selected = tuple["LoadedContract", "Promise"]
+
+
+@pytest.fixture
+def promise(request: pytest.FixtureRequest) -> Selected:
+    """The promise of this item, with its contract."""
+    found: Selected = request.param
+    return found
+
+
+@pytest.fixture
+def verify(request: pytest.FixtureRequest) -> Callable[[Selected], None]:
+    """Verify a promise; the test fails unless it is kept, in the verdict's own words."""
+    session = _session(request.config)
+
+    def verify(selected: Selected) -> None:
+        __tracebackhide__ = True
+        loaded, promise = selected
+        result = session.verify(loaded, promise)
+        request.node.user_properties.extend(user_properties(result, loaded.contract.service))
+        if result.verdict.status is not Status.KEPT:
+            word = result.verdict.status.value.upper()
+            pytest.fail(f"{word} {promise.id}: {result.verdict.reason}", pytrace=False)
+
+    return verify
+
+
+@pytest.fixture(scope="session")
+def _world(request: pytest.FixtureRequest) -> World:
+    session = _session(request.config)
+    first, *others = session.settings.contracts
+    if others:
+        raise pytest.UsageError("the fixtures of a target need just one --contract")
+    return session.world(first)
+
+
+@pytest.fixture(scope="session")
+def contract(request: pytest.FixtureRequest) -> Contract:
+    """The contract, as values."""
+    return _session(request.config).settings.contracts[0].contract
+
+
+@pytest.fixture(scope="session")
+def target(_world: World) -> TargetHandle:
+    """The running target: ``url``, ``host``, ``port``, ``output()``."""
+    return TargetHandle(_world)
+
+
+@pytest.fixture(scope="session")
+def clock(_world: World) -> ClockHandle:
+    """The target's clock: ``advance("61s")``, ``now_s``; frozen where it can be held."""
+    return ClockHandle(_world)
+
+
+@pytest.fixture(scope="session")
+def services(_world: World) -> Mapping[str, Service]:
+    """The running stores by the names of the contract's dependencies."""
+    return _world.services
+
+
+@pytest.fixture
+def client(target: TargetHandle) -> Iterator[httpx.Client]:
+    """An httpx client on the target; it follows no redirects and uses no proxy."""
+    with httpx.Client(base_url=target.url, trust_env=False, timeout=10.0) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> Seed:
+    """The run's seed: ``seed.stream("my test")`` is a ``random.Random`` of its own."""
+    return _session(request.config).settings.seed
+
+
+def _session(config: pytest.Config) -> Session:
+    found: Any = config.pluginmanager.get_plugin("stormproof-session")
+    if not isinstance(found, Session):
+        raise pytest.UsageError("give the service's contract with --contract FILE")
+    return found

@@ -1,0 +1,275 @@
+"""One pytest session with contracts: an item a promise, a world a contract, one merged record."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import record
+from harness.errors import CouldNotRun, HarnessError
+from harness.plugin import hooks
+from harness.plugin.settings import Settings
+from harness.runner.verify import PromiseResult, Verification, could_not_run
+from harness.runner.world import World
+from harness.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.contract.load import LoadedContract
+    from harness.contract.words import Promise
+
+_RESULT = "stormproof"
+
+
+class Session:
+    """Holds what one process of the run owns: its supervisor and its worlds, both made when needed."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.is_worker = hasattr(config, "workerinput")
+        try:
+            self.settings = Settings.of(config)
+            if not self.is_worker:
+                record.prepare(self.settings.report)
+        except HarnessError as error:
+            raise pytest.UsageError(*str(error).splitlines()) from error
+        self._supervisor: Supervisor | None = None
+        self._worlds: dict[str, World] = {}
+        self._selected: list[tuple[str, str]] = []
+        self._told: set[tuple[str, str]] = set()
+        self._started = record.now()
+
+    # -- processes ------------------------------------------------------------------------------
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Of this process; its reaper starts before anything else does."""
+        if self._supervisor is None:
+            self._supervisor = Supervisor()
+        return self._supervisor
+
+    def world(self, loaded: LoadedContract) -> World:
+        """The running world of a contract; started on first use, again after it failed."""
+        service = loaded.contract.service
+        if service not in self._worlds:
+            world = World(
+                loaded,
+                self.supervisor,
+                self.settings.seed,
+                clock=self.settings.clock,
+                allow=self.settings.allow,
+            )
+            self._worlds[service] = world.__enter__()
+        return self._worlds[service]
+
+    def drop_world(self, loaded: LoadedContract) -> None:
+        """End a world that failed, so that the next promise gets a new one."""
+        world = self._worlds.pop(loaded.contract.service, None)
+        if world is not None:
+            world.close()
+
+    def verify(self, loaded: LoadedContract, promise: Promise) -> PromiseResult:
+        """Verify one promise and write its part of the record."""
+        began_s = time.monotonic()
+        try:
+            world = self.world(loaded)
+        except CouldNotRun as error:
+            clock = "real" if self.settings.clock == "real" else "frozen"
+            result = could_not_run(promise, error, clock, began_s)
+        else:
+            result = Verification(
+                world,
+                promise,
+                self.settings.budget_s,
+                progress=lambda *said: self._progress(loaded, promise, *said),
+            ).run()
+            if not world.usable:
+                self.drop_world(loaded)
+        record.write_part(
+            self.settings.report,
+            loaded.contract.service,
+            loaded.path,
+            self.settings.seed.value,
+            result,
+        )
+        return result
+
+    def _progress(
+        self, loaded: LoadedContract, promise: Promise, trial: str, number: int, total: int
+    ) -> None:
+        self.config.hook.pytest_stormproof_trial(
+            service=loaded.contract.service,
+            promise=promise.id,
+            trial=trial,
+            number=number,
+            total=total,
+        )
+
+    def close(self) -> None:
+        """End everything that this process started."""
+        for world in self._worlds.values():
+            world.close()
+        self._worlds.clear()
+        if self._supervisor is not None:
+            self._supervisor.close()
+            self._supervisor = None
+
+    # -- pytest ---------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
+        """Announce our hooks."""
+        pluginmanager.add_hookspecs(hooks)
+
+    @pytest.hookimpl
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One item for each promise of the module's kind."""
+        if "promise" not in metafunc.fixturenames:
+            return
+        kind = getattr(metafunc.module, "KIND", None)
+        found = [
+            pytest.param((loaded, promise), id=f"{loaded.contract.service}-{promise.id}")
+            for loaded, promise in self.settings.promises()
+            if kind is None or promise.kind == kind
+        ]
+        metafunc.parametrize("promise", found, indirect=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """The longest promise first, so that several workers end together; one contract at a time."""
+        items.sort(key=_effort)
+
+    @pytest.hookimpl
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what will be verified, and leave a record from the first moment on."""
+        if self.is_worker:
+            return
+        self._selected = [key for key in map(_selected, session.items) if key is not None]
+        self._write()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: Any) -> None:
+        """A worker that lives longer than we do is ended by our reaper."""
+        pid = node.workerinfo.get("pid") if isinstance(node.workerinfo, dict) else None
+        if pid is not None:
+            self.supervisor.watch_pid(pid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """The controller collects nothing itself: the workers' ids tell what is selected."""
+        del node
+        if not self._selected:
+            self._selected = [
+                (loaded.contract.service, promise.id)
+                for loaded, promise in self.settings.promises()
+                if any(f"[{loaded.contract.service}-{promise.id}]" in name for name in ids)
+            ]
+            self._write()
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After each promise the controller merges what there is."""
+        if self.is_worker:
+            return
+        if report.failed and _RESULT not in dict(report.user_properties):
+            self._crashed(report)
+        if report.when in ("call", "???") or report.failed:
+            self._write()
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self) -> None:
+        """The run has ended: close worlds, merge for the last time."""
+        self.close()
+        if not self.is_worker and self._selected:
+            self._write(finished=True)
+
+    @pytest.hookimpl
+    def pytest_unconfigure(self) -> None:
+        """Also where no session came about."""
+        self.close()
+
+    # -- record ---------------------------------------------------------------------------------
+
+    def _write(self, *, finished: bool = False) -> None:
+        settings = self.settings
+        promises = record.read_parts(settings.report, self._selected)
+        record.write_run(
+            settings.report,
+            record.RunRecord(
+                service=", ".join(loaded.contract.service for loaded in settings.contracts),
+                contracts={
+                    loaded.contract.service: str(loaded.path) for loaded in settings.contracts
+                },
+                started=self._started,
+                finished=record.now() if finished else None,
+                seed=settings.seed.value,
+                clock=settings.clock,
+                selected=len(self._selected),
+                versions=record.versions(),
+                promises=promises,
+            ),
+        )
+        for one in promises:
+            if (one.service, one.id) not in self._told:
+                self._told.add((one.service, one.id))
+                self.config.hook.pytest_stormproof_promise(record=one)
+        if finished:
+            record.remove_parts(settings.report)
+
+    def _crashed(self, report: pytest.TestReport) -> None:
+        """A worker died, or the item failed outside of the verification: nobody is accused."""
+        for loaded, promise in self.settings.promises():
+            service = loaded.contract.service
+            if (
+                f"[{service}-{promise.id}]" in report.nodeid
+                and (service, promise.id) not in self._told
+            ):
+                error = CouldNotRun(
+                    "the process that verified it ended or failed", report.longreprtext
+                )
+                result = could_not_run(promise, error, "real", time.monotonic())
+                record.write_part(
+                    self.settings.report, service, loaded.path, self.settings.seed.value, result
+                )
+
+
+def user_properties(result: PromiseResult, service: str) -> Iterable[tuple[str, object]]:
+    """What travels in the test report: JUnit shows it, the controller sees that we spoke."""
+    yield _RESULT, result.verdict.status.value
+    yield "service", service
+    yield "promise", result.promise.id
+    yield "reason", result.verdict.reason
+
+
+def _selected(item: pytest.Item) -> tuple[str, str] | None:
+    found = _parameter(item)
+    return None if found is None else (found[0].contract.service, found[1].id)
+
+
+def _parameter(item: pytest.Item) -> tuple[LoadedContract, Promise] | None:
+    callspec = getattr(item, "callspec", None)
+    found: tuple[LoadedContract, Promise] | None = None
+    if callspec is not None:
+        found = callspec.params.get("promise")
+    return found
+
+
+def _effort(item: pytest.Item) -> int:
+    """Fewer is earlier: promises by how many calls they may take, other tests as they stand."""
+    found = _parameter(item)
+    if found is None:
+        return 0
+    limits = getattr(found[1], "limit", ())
+    cap = getattr(found[1], "burst", None) or max((rate.count for rate in limits), default=0)
+    return -int(cap)
+
+
+def scenarios_directory() -> Path:
+    """Where the scenario modules are: in the wheel inside the package, else beside it."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "scenarios"
+    return inside if inside.is_dir() else package.parent / "scenarios"

@@ -1,0 +1,119 @@
+"""The plugin's options as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.contract.load import LoadedContract, load
+from harness.errors import UsageError
+from harness.promises import words
+from harness.seeds import Seed
+from harness.units import NS_PER_S, UnitError, parse_duration_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pytest
+
+    from harness.contract.words import Promise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run was asked to do; the contracts are loaded and valid.
+
+    Attributes:
+        contracts: at least one.
+        only: promise ids; none means all.
+        budget_s: real seconds that one promise may take.
+        report: folder of the record.
+        allow: hosts outside loopback.
+    """
+
+    contracts: tuple[LoadedContract, ...]
+    only: frozenset[str]
+    clock: Literal["auto", "frozen", "real"]
+    budget_s: float
+    seed: Seed
+    report: Path
+    allow: frozenset[str]
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Settings:
+        """Read them from pytest's options.
+
+        Raises:
+            ContractError, UsageError: something that was asked for cannot be.
+        """
+        option = config.getoption
+        contracts = load_all([_path(config, name) for name in option("--contract")])
+        only = frozenset(option("--storm-promise"))
+        check_selection(contracts, only)
+        return cls(
+            contracts=contracts,
+            only=only,
+            clock=option("--storm-clock"),
+            budget_s=budget_s(option("--storm-budget")),
+            seed=Seed(option("--storm-seed")),
+            report=_path(config, option("--storm-report")),
+            allow=frozenset(option("--storm-allow")),
+        )
+
+    def promises(self) -> Iterator[tuple[LoadedContract, Promise]]:
+        """The promises that are to be verified, contract by contract."""
+        for loaded in self.contracts:
+            for promise in loaded.contract.promises:
+                if not self.only or promise.id in self.only:
+                    yield loaded, promise
+
+
+def load_all(paths: Sequence[Path]) -> tuple[LoadedContract, ...]:
+    """Load contracts of different services.
+
+    Raises:
+        ContractError: one of them cannot be used.
+        UsageError: two are of the same service.
+    """
+    contracts = tuple(load(path, words()) for path in paths)
+    seen: dict[str, Path] = {}
+    for loaded in contracts:
+        service = loaded.contract.service
+        if service in seen:
+            raise UsageError(
+                f"{loaded.path} and {seen[service]} are both of service {service!r}; "
+                "verify them one after the other"
+            )
+        seen[service] = loaded.path
+    return contracts
+
+
+def check_selection(contracts: Sequence[LoadedContract], only: frozenset[str]) -> None:
+    """Every id that was asked for must exist.
+
+    Raises:
+        UsageError: an id that no contract has.
+    """
+    known = {promise.id for loaded in contracts for promise in loaded.contract.promises}
+    for missing in sorted(only - known):
+        raise UsageError(f"no contract promises {missing!r}; there are {', '.join(sorted(known))}")
+    if not known:
+        raise UsageError("the contract promises nothing: add to its promises")
+
+
+def budget_s(text: str) -> float:
+    """Read ``--budget``.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    try:
+        return parse_duration_ns(text) / NS_PER_S
+    except UnitError as error:
+        raise UsageError(f"--budget: {error}") from error
+
+
+def _path(config: pytest.Config, name: str) -> Path:
+    """Relative names are meant from where pytest was started, in workers too."""
+    return (config.invocation_params.dir / name).resolve()

@@ -1,0 +1,249 @@
+"""Plays a trial's plan in a world. Waits are yielded, so that several plans can share real time."""
+
+from __future__ import annotations
+
+import heapq
+import re
+import time
+from collections.abc import Callable, Generator, Sequence
+from email.utils import parsedate_to_datetime
+from itertools import count
+
+from harness.client import Request
+from harness.errors import HarnessError
+from harness.history import Call
+from harness.plan import (
+    Cut,
+    Heal,
+    Mark,
+    Phase,
+    Played,
+    Send,
+    Step,
+    Trial,
+    Until,
+    Wait,
+    WaitAdvised,
+)
+from harness.runner.callers import Caller
+from harness.runner.times import NotAtRest
+from harness.runner.world import World
+from harness.units import NS_PER_S
+
+_CHUNK = 64
+_LOST_IN_A_ROW = 5
+_DIGITS = re.compile(r"\d{1,12}", re.ASCII)
+
+Waits = Generator[int, None, Played]
+"""Yields instants of the target's monotonic clock that must come first; returns what was played."""
+
+
+class PlanEnded(HarnessError):
+    """The rest of the plan cannot be played; the text says why and what would settle it."""
+
+
+class Player:
+    """Plays one trial: binds its symbols to fresh callers and remembers its marks.
+
+    Args:
+        world: where it is played.
+        trial: what is played.
+        operations: the promise's operations, called in turn.
+        key: the promise's key: an identity's name, ``ip`` or ``global``.
+        own_address: each caller calls from its own source address.
+        proxy: the first trusted proxy's address.
+        admitted: how an answer is read while the plan runs.
+        deadline_s: when to give up, on ``time.monotonic()``.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        trial: Trial,
+        *,
+        operations: Sequence[str],
+        key: str,
+        own_address: bool,
+        proxy: str | None,
+        admitted: Callable[[Call], bool | None],
+        deadline_s: float,
+    ) -> None:
+        self._world = world
+        self._trial = trial
+        self._operations = operations
+        self._key = key
+        self._own_address = own_address
+        self._proxy = proxy
+        self._admitted = admitted
+        self._deadline_s = deadline_s
+        self._callers: dict[str, Caller] = {}
+        self._marks: dict[str, int] = {}
+        self._refusal: Call | None = None
+        self._turn = count()
+        self._lost = 0
+        self._indexes: list[int] = []
+
+    def play(self) -> Waits:
+        """All steps in order; an early end is told in ``Played.ended``."""
+        steps: list[tuple[int, ...]] = []
+        ended: str | None = None
+        try:
+            for step in self._trial.steps:
+                steps.append((yield from self._step(step)))  # noqa: PERF401 (a yield inside)
+        except (PlanEnded, NotAtRest) as error:
+            ended = str(error)
+        return Played(
+            steps=tuple(steps),
+            first_call=min(self._indexes, default=0),
+            end_call=max(self._indexes, default=-1) + 1,
+            ended=ended,
+        )
+
+    def _step(self, step: Step) -> Generator[int, None, tuple[int, ...]]:
+        match step:
+            case Send():
+                return tuple(self._send(step))
+            case Until():
+                return tuple(self._until(step))
+            case Mark():
+                self._marks[step.name] = self._world.now_ns
+            case Wait():
+                yield self._since(step.since) + step.ns
+            case Phase():
+                past = self._world.wall_ns % NS_PER_S
+                yield self._world.now_ns + (step.ns - past) % NS_PER_S
+            case WaitAdvised():
+                yield self._advised(step)
+            case Cut():
+                self._world.cut(step.dependency)
+            case Heal():
+                self._world.heal(step.dependency)
+        return ()
+
+    def _since(self, mark: str) -> int:
+        return self._world.now_ns if mark == "now" else self._marks.get(mark, self._world.now_ns)
+
+    def _advised(self, step: WaitAdvised) -> int:
+        if self._refusal is None or self._refusal.answered_target_ns is None:
+            raise PlanEnded("no call was refused, so nothing was advised")
+        text = self._refusal.header("retry-after")
+        advised_ns = None if text is None else _advice_ns(text, self._world.wall_ns)
+        if advised_ns is None or advised_ns > step.most_ns:
+            raise PlanEnded(f"Retry-After was {text!r}, which cannot be waited for")
+        return self._refusal.answered_target_ns + advised_ns + step.extra_ns
+
+    def _until(self, step: Until) -> list[int]:
+        indexes: list[int] = []
+        for _ in range(step.most):
+            indexes += self._send(step.send)
+            if self._admitted(self._world.call(indexes[-1])) is False:
+                break
+        return indexes
+
+    def _send(self, send: Send) -> list[int]:
+        requests = self._requests(send)
+        size = len(requests) if send.together else _CHUNK
+        indexes: list[int] = []
+        for start in range(0, len(requests), size):
+            made = self._world.exchange(requests[start : start + size], together=send.together)
+            indexes += made
+            self._indexes += made
+            self._note([self._world.call(index) for index in made])
+        return indexes
+
+    def _note(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            self._lost = self._lost + 1 if call.status is None else 0
+            said = self._admitted(call)
+            if said is True and call.answered_target_ns is not None:
+                self._marks["admitted"] = call.answered_target_ns
+            elif said is False:
+                self._refusal = call
+        if self._lost >= _LOST_IN_A_ROW:
+            self._world.check_alive()
+            raise PlanEnded(
+                f"{self._lost} calls in a row had no answer ({calls[-1].error}); "
+                "see why the target does not answer"
+            )
+        if time.monotonic() > self._deadline_s:
+            raise PlanEnded(
+                "the time of this promise is used up; a longer --budget would settle it"
+            )
+
+    def _requests(self, send: Send) -> list[Request]:
+        if send.per_caller is None:
+            caller = self._caller(send.caller)
+            return [self._request(send, caller, send.caller) for _ in range(send.times)]
+        requests = []
+        for index in range(send.times):
+            if index % send.per_caller == 0:
+                caller = self._world.fresh_caller()
+            requests.append(self._request(send, caller, f"{send.caller}{caller.number}"))
+        return requests
+
+    def _request(self, send: Send, caller: Caller, symbol: str) -> Request:
+        source = caller.address if self._own_address else None
+        if send.via_proxy:
+            source = self._proxy
+        kept = None if send.connection == "new" else f"{caller.number}:{symbol}:{send.connection}"
+        return self._world.composer.compose(
+            self._operations[next(self._turn) % len(self._operations)],
+            caller,
+            key=self._key,
+            source=source,
+            forwarded=self._forwarded(send.forwarded),
+            connection=kept,
+        )
+
+    def _forwarded(self, template: str | None) -> str | None:
+        if template is None:
+            return None
+        parts = (part.strip() for part in template.split(","))
+        return ", ".join(
+            self._world.invented_address() if part == "*" else self._caller(part[1:]).address
+            for part in parts
+        )
+
+    def _caller(self, symbol: str) -> Caller:
+        if symbol not in self._callers:
+            self._callers[symbol] = self._world.fresh_caller()
+        return self._callers[symbol]
+
+
+def play_one(world: World, player: Player) -> Played:
+    """Play one plan, moving the clock where it waits."""
+    waits = player.play()
+    try:
+        while True:
+            world.move_to(next(waits))
+    except StopIteration as stop:
+        played: Played = stop.value
+        return played
+
+
+def play_together(world: World, players: Sequence[Player]) -> list[Played]:
+    """Play several plans in one stretch of real time: whoever waits lets the others go on."""
+    played: list[Played | None] = [None] * len(players)
+    ready: list[tuple[int, int, Waits]] = [
+        (0, index, player.play()) for index, player in enumerate(players)
+    ]
+    heapq.heapify(ready)
+    while ready:
+        at_ns, index, waits = heapq.heappop(ready)
+        world.move_to(at_ns)
+        try:
+            heapq.heappush(ready, (next(waits), index, waits))
+        except StopIteration as stop:
+            played[index] = stop.value
+    return [one for one in played if one is not None]
+
+
+def _advice_ns(text: str, wall_ns: int) -> int | None:
+    """Nanoseconds from now that a Retry-After asks for; None where it cannot be read."""
+    if _DIGITS.fullmatch(text.strip()):
+        return int(text) * NS_PER_S
+    try:
+        until = parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+    return max(0, int(until) * NS_PER_S - wall_ns)

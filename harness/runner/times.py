@@ -1,0 +1,93 @@
+"""The target's time as the runner moves it: held, or the machine's own."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, Protocol
+
+from harness.clock.errors import NothingToWaitFor
+from harness.clock.held import HeldClock
+from harness.errors import HarnessError
+from harness.units import NS_PER_S
+
+PATIENCE_S = 5.0
+"""Real seconds that a target may take to come to rest after its clock was moved."""
+
+
+class NotAtRest(HarnessError):
+    """The target kept computing on a frozen clock: what it would have done by now is not known."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the target did not come to rest within {PATIENCE_S:.0f} s after its clock was moved; "
+            "--clock real would not depend on that"
+        )
+
+
+class Time(Protocol):
+    """The two clocks of a target, and how to let them pass."""
+
+    mode: Literal["frozen", "real"]
+
+    def instant(self) -> tuple[int, int]:
+        """The target's monotonic and wall clock, in ns."""
+
+    def move_to(self, target_ns: int) -> None:
+        """Let time pass until the target's monotonic clock shows ``target_ns``."""
+
+    def jump(self) -> bool:
+        """Move to the target's own next deadline if it can do nothing more; True if moved."""
+
+
+class RealTime:
+    """Nothing is held: waiting is sleeping."""
+
+    mode: Literal["frozen", "real"] = "real"
+
+    def instant(self) -> tuple[int, int]:
+        """Both clocks of this machine."""
+        return time.monotonic_ns(), time.time_ns()
+
+    def move_to(self, target_ns: int) -> None:
+        """Sleep; never less than asked."""
+        while (left := target_ns - time.monotonic_ns()) > 0:
+            time.sleep(left / NS_PER_S)
+
+    def jump(self) -> bool:
+        """Real time cannot jump."""
+        return False
+
+
+class FrozenTime:
+    """Time stands still but where we move it, and the target is at rest when it goes on."""
+
+    mode: Literal["frozen", "real"] = "frozen"
+
+    def __init__(self, clock: HeldClock) -> None:
+        self._clock = clock
+
+    def instant(self) -> tuple[int, int]:
+        """Both clocks as the target reads them."""
+        return self._clock.now_ns(), self._clock.wall_ns()
+
+    def move_to(self, target_ns: int) -> None:
+        """Move the clock while the target rests, then wait until all that fell due is done.
+
+        Raises:
+            NotAtRest: the target still computes; a timer of its own may not have run yet.
+        """
+        self._rest()
+        if target_ns > self._clock.now_ns():
+            self._clock.advance_to(target_ns)
+            self._rest()
+
+    def jump(self) -> bool:
+        """One jump, only if every thread sleeps and one of them waits for time."""
+        try:
+            return self._clock.jump() is not None
+        except NothingToWaitFor:
+            return False
+
+    def _rest(self) -> None:
+        if not self._clock.settle(PATIENCE_S):
+            raise NotAtRest

@@ -1,0 +1,325 @@
+"""One promise against one world: play its trials, judge, confirm what is broken, conclude."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.contract.words import Promise
+from harness.errors import CouldNotRun
+from harness.history import History
+from harness.plan import Played, Trial
+from harness.promises import kinds
+from harness.promises.base import Kind, Surroundings, TrialResult
+from harness.runner.callers import can_call_from
+from harness.runner.play import Player, play_one, play_together
+from harness.runner.world import World
+from harness.units import NS_PER_S
+from harness.verdict import Status, Verdict
+
+_CONFIRM = 5
+_LOST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """What showed a promise broken, and what is needed to see it again."""
+
+    trial: Trial
+    verdict: Verdict
+    history: History
+    played: Played
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseResult:
+    """All that is known of one promise after its trials.
+
+    Attributes:
+        ran: at least one trial was played.
+        duration_s: real seconds.
+        notes: what the reader must know of the world, e.g. why the clock was real.
+    """
+
+    promise: Promise
+    verdict: Verdict
+    results: tuple[TrialResult, ...]
+    clock: str
+    duration_s: float
+    ran: bool
+    notes: tuple[str, ...] = ()
+    counterexample: Counterexample | None = None
+
+
+Progress = Callable[[str, int, int], None]
+"""Told before each trial: its name, its number from 1, and how many there are."""
+
+
+def could_not_run(promise: Promise, error: Exception, clock: str, began_s: float) -> PromiseResult:
+    """Nobody is accused when something could not do its part."""
+    return PromiseResult(
+        promise=promise,
+        verdict=Verdict.unknown(f"could not run: {error}"),
+        results=(),
+        clock=clock,
+        duration_s=time.monotonic() - began_s,
+        ran=False,
+    )
+
+
+@dataclass(slots=True)
+class Verification:
+    """The state of one promise while its trials are played.
+
+    Args:
+        world: where they are played; everything happens in the calling thread.
+        promise: what is verified.
+        budget_s: real seconds that it may take.
+        progress: told before each trial.
+    """
+
+    world: World
+    promise: Promise
+    budget_s: float
+    progress: Progress
+    _results: list[TrialResult] = field(default_factory=list)
+    _counterexamples: dict[str, Counterexample] = field(default_factory=dict)
+    _deadline_s: float = 0.0
+
+    def run(self) -> PromiseResult:
+        """Play, judge, confirm, conclude; what cannot run is *unknown*, never an error of ours."""
+        began_s = time.monotonic()
+        self._deadline_s = began_s + self.budget_s
+        try:
+            verdict = self._verdict()
+        except CouldNotRun as error:
+            verdict = Verdict.unknown(f"could not run: {error}")
+        return PromiseResult(
+            promise=self.promise,
+            verdict=verdict,
+            results=tuple(self._results),
+            clock=self.world.time.mode,
+            duration_s=time.monotonic() - began_s,
+            ran=any(result.trial.steps for result in self._results),
+            notes=tuple(self.world.notes),
+            counterexample=self._counterexample(),
+        )
+
+    # -- trials ---------------------------------------------------------------------------------
+
+    def _verdict(self) -> Verdict:
+        trials = self._kind.trials(self.promise, self._around())
+        if self.world.time.mode == "real" and getattr(self.promise, "key", None) != "global":
+            self._play_in_one_schedule(trials)
+        else:
+            self._play_in_turn(trials)
+        broken = [r for r in self._results if r.verdict.status is Status.BROKEN]
+        if broken:
+            return _told(broken[0])
+        return self._kind.conclude(self.promise, self._results)
+
+    def _play_in_turn(self, trials: Sequence[Trial]) -> None:
+        proved: TrialResult | None = None
+        for number, trial in enumerate(trials, start=1):
+            if proved is not None:
+                self._results.append(_not_played(trial, f"{proved.trial.name} had proved enough"))
+                continue
+            self.progress(trial.name, number, len(trials))
+            result = self._try(trial)
+            if result.verdict.status is Status.BROKEN:
+                result = self._confirm(result)
+                proved = result if result.verdict.status is Status.BROKEN else None
+            self._results.append(result)
+
+    def _try(self, trial: Trial) -> TrialResult:
+        """Play a trial; once more, up to five times, while answers that decide are lost."""
+        if trial.cannot is not None:
+            return _not_played(trial, trial.cannot)
+        result = self._play(trial)
+        for _ in range(_LOST_TRIES - 1):
+            if not result.again or self._out_of_time():
+                break
+            result = self._play(trial)
+        return result
+
+    def _confirm(self, first: TrialResult) -> TrialResult:
+        """Repeat a broken trial in fresh worlds: 3 of the first 3, or at least 2 of 5, stay broken."""
+        seen, tried = 1, 1
+        while tried < _CONFIRM and not (seen == tried == 3) and not self._out_of_time():
+            again = self._play(first.trial)
+            tried += 1
+            seen += again.verdict.status is Status.BROKEN
+        return _repeated(first, seen, tried)
+
+    def _play(self, trial: Trial) -> TrialResult:
+        quiet_ns = self._quiet_ns()
+        if self.world.time.mode == "real" and self.world.history().calls:
+            needed_s = (quiet_ns + trial.span_ns) / NS_PER_S
+            if time.monotonic() + needed_s > self._deadline_s:
+                return _not_played(
+                    trial,
+                    f"it needs {needed_s:.0f} s of the target's clock, more than the budget has left;"
+                    " a held clock or a longer --budget would settle it",
+                )
+        if self.world.time.mode == "frozen" or self.world.history().calls:
+            self.world.move_to(self.world.now_ns + quiet_ns)
+        player = self._player(trial)
+        return self._judge(trial, play_one(self.world, player))
+
+    def _play_in_one_schedule(self, trials: Sequence[Trial]) -> None:
+        """In real time: all trials on their own keys at once, each in three fresh worlds."""
+        worlds = 3
+        played_trials = [trial for trial in trials if trial.cannot is None]
+        exclusive = [t for t in played_trials if _needs_world(t)]
+        shared = [t for t in played_trials if not _needs_world(t)]
+        longest_s = max((t.span_ns for t in shared), default=0) / NS_PER_S
+        for trial in trials:
+            if trial.cannot is not None:
+                self._results.append(_not_played(trial, trial.cannot))
+        fits = [t for t in shared if t.span_ns / NS_PER_S <= self.budget_s]
+        for trial in shared:
+            if trial not in fits:
+                self._results.append(_not_played(trial, _too_long(trial)))
+        self.progress(f"{len(fits)} trials at once, about {longest_s:.0f} s", 1, len(trials))
+        copies = [trial for trial in fits for _ in range(worlds)]
+        played = play_together(self.world, [self._player(trial) for trial in copies])
+        for trial, plays in _grouped(copies, played):
+            self._results.append(self._judge_copies(trial, plays))
+        for trial in exclusive:
+            if time.monotonic() + trial.span_ns / NS_PER_S > self._deadline_s:
+                self._results.append(_not_played(trial, _too_long(trial)))
+                continue
+            self.progress(trial.name, len(self._results) + 1, len(trials))
+            self._results.append(self._judge(trial, play_one(self.world, self._player(trial))))
+
+    def _judge_copies(self, trial: Trial, plays: Sequence[Played]) -> TrialResult:
+        results = [self._judge(trial, played) for played in plays]
+        broken = [r for r in results if r.verdict.status is Status.BROKEN]
+        if broken:
+            return _repeated(broken[0], len(broken), len(results))
+        kept = [r for r in results if r.verdict.status is Status.KEPT]
+        return kept[0] if kept else results[0]
+
+    # -- one playing ------------------------------------------------------------------------------
+
+    def _player(self, trial: Trial) -> Player:
+        promise: Any = self.promise
+        around = self._around()
+        proxies = getattr(promise, "trusted_proxies", ())
+        return Player(
+            self.world,
+            trial,
+            operations=promise.operation,
+            key=getattr(promise, "key", "global"),
+            own_address=_own_address(promise, self.world),
+            proxy=proxies[0] if proxies else None,
+            admitted=lambda call: self._kind.admitted(promise, around, call),
+            deadline_s=self._deadline_s,
+        )
+
+    def _judge(self, trial: Trial, played: Played) -> TrialResult:
+        self.world.check_alive()
+        history = self.world.history()
+        try:
+            result = self._kind.judge(self.promise, self._around(), history, trial, played)
+        except Exception as error:  # noqa: BLE001 (a checker that crashes proves nothing)
+            said = f"{trial.name} could not say: the checker failed ({error!r}); please report it"
+            return TrialResult(trial=trial, verdict=Verdict.unknown(said))
+        if result.verdict.status is Status.BROKEN and trial.name not in self._counterexamples:
+            self._counterexamples[trial.name] = Counterexample(
+                trial=trial, verdict=result.verdict, history=history, played=played
+            )
+        return result
+
+    def _counterexample(self) -> Counterexample | None:
+        """That of the trial which decided; else one that was seen only once: its file is kept."""
+        for result in self._results:
+            if result.verdict.status is Status.BROKEN:
+                return self._counterexamples.get(result.trial.name)
+        return next(iter(self._counterexamples.values()), None)
+
+    # -- facts ------------------------------------------------------------------------------------
+
+    @property
+    def _kind(self) -> Kind:
+        return kinds()[self.promise.kind]
+
+    def _around(self) -> Surroundings:
+        contract = self.world.contract
+        return Surroundings(
+            promises=contract.promises,
+            ok={name: frozenset(spec.ok) for name, spec in contract.operations.items()},
+            frozen=self.world.time.mode == "frozen",
+            can_call_from=can_call_from,
+            rng=self.world.seed.stream(contract.service, self.promise.id),
+        )
+
+    def _quiet_ns(self) -> int:
+        """Past every window of the contract, so that no promise remembers another's trials."""
+        known = kinds()
+        return max(known[p.kind].quiet_ns(p) for p in self.world.contract.promises)
+
+    def _out_of_time(self) -> bool:
+        return time.monotonic() > self._deadline_s
+
+
+def _needs_world(trial: Trial) -> bool:
+    """Whether a trial takes the store away: nothing else may run meanwhile."""
+    return any(type(step).__name__ == "Cut" for step in trial.steps)
+
+
+def _own_address(promise: Any, world: World) -> bool:
+    """Whether each caller needs an address of its own: where any promise on the way counts by it."""
+    identity = world.contract.identities.get(getattr(promise, "key", ""))
+    if identity is not None and identity.source:
+        return True
+    return any(
+        getattr(other, "key", None) == "ip" and set(other.operation) & set(promise.operation)
+        for other in world.contract.promises
+    )
+
+
+def _repeated(first: TrialResult, seen: int, tried: int) -> TrialResult:
+    verdict = first.verdict
+    if seen == 1:
+        verdict = Verdict.unknown(
+            f"{first.trial.name} was broken once and not again in {tried - 1} fresh worlds: "
+            f"{verdict.reason}",
+            verdict.evidence,
+        )
+    return replace(first, verdict=verdict, repeats=(seen, tried))
+
+
+def _told(result: TrialResult) -> Verdict:
+    seen, tried = result.repeats
+    if seen == tried:
+        return result.verdict
+    return replace(result.verdict, reason=f"intermittent {seen}/{tried}: {result.verdict.reason}")
+
+
+def _not_played(trial: Trial, reason: str) -> TrialResult:
+    verdict = Verdict.unknown(f"{trial.name} could not say: {reason}")
+    return TrialResult(trial=replace(trial, steps=()), verdict=verdict)
+
+
+def _too_long(trial: Trial) -> str:
+    return (
+        f"it needs {trial.span_ns / NS_PER_S:.0f} s of the target's clock, more than the budget; "
+        "a held clock or a longer --budget would settle it"
+    )
+
+
+def _grouped(
+    trials: Iterable[Trial], played: Iterable[Played]
+) -> Iterator[tuple[Trial, list[Played]]]:
+    """Trials in their order, each with all its playings."""
+    waiting = deque(zip(trials, played, strict=True))
+    while waiting:
+        trial = waiting[0][0]
+        plays = []
+        while waiting and waiting[0][0] is trial:
+            plays.append(waiting.popleft()[1])
+        yield trial, plays

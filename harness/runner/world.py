@@ -1,0 +1,371 @@
+"""One topology: a contract's target with its stores, its clock, and the history of what happened."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal, Self
+
+import httpx
+
+from harness.client import Client, Request
+from harness.clock.errors import ClockIgnored, ClockUnavailable
+from harness.clock.held import HeldClock
+from harness.contract.load import LoadedContract
+from harness.contract.names import expand
+from harness.errors import CouldNotRun
+from harness.history import (
+    Call,
+    ClockMoved,
+    Event,
+    FaultBegan,
+    FaultEnded,
+    History,
+    TargetStarted,
+)
+from harness.runner.callers import Caller, fresh_callers, invented_addresses
+from harness.runner.requests import Composer
+from harness.runner.times import FrozenTime, RealTime, Time
+from harness.seeds import Seed
+from harness.services import SERVICES, Service
+from harness.supervisor import Supervisor
+from harness.targets import AttachedTarget, ProcessTarget, Target, free_port
+from harness.units import NS_PER_S
+
+ClockMode = Literal["auto", "frozen", "real"]
+_JUMP_LIMIT_NS = 120 * NS_PER_S
+"""How far one exchange may jump: a target that still has not answered is taken for hung."""
+
+
+class World:
+    """Started on entry, gone on exit; everything is played in the thread that entered.
+
+    Args:
+        loaded: the contract.
+        supervisor: starts and ends every process.
+        seed: where callers and plans are drawn from.
+        clock: ``frozen`` insists, ``auto`` falls back to real time with a note, ``real`` never holds.
+        allow: hosts outside loopback that an attached target may have.
+    Attributes:
+        notes: what the reader of the report must know, e.g. why the clock is real.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedContract,
+        supervisor: Supervisor,
+        seed: Seed,
+        *,
+        clock: ClockMode = "auto",
+        allow: Collection[str] = (),
+    ) -> None:
+        self.loaded = loaded
+        self.contract = loaded.contract
+        self.seed = seed
+        self.notes: list[str] = []
+        self.time: Time = RealTime()
+        self.services: dict[str, Service] = {}
+        self._supervisor = supervisor
+        self._wanted = clock
+        self._allow = allow
+        self._held: HeldClock | None = None
+        self._target: Target | None = None
+        self._client: Client | None = None
+        self._events: list[Event] = []
+        self._calls: list[Call] = []
+        self._seq = 0
+        self._jumped_ns = 0
+        self._avoid = {
+            proxy
+            for promise in self.contract.promises
+            for proxy in getattr(promise, "trusted_proxies", ())
+        }
+        self._invented = invented_addresses()
+        self._callers: Iterator[Caller] = iter(())
+        self.composer: Composer
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End target and stores; a held clock is released first, so that they can end by themselves."""
+        if self._held is not None:
+            self._held.release()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._target is not None:
+            self._target.stop()
+            self._target = None
+        for service in self.services.values():
+            service.stop()
+        self.services.clear()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def _start(self) -> None:
+        attached = self.contract.target.url is not None
+        wanted: ClockMode = "real" if attached else self._wanted
+        if attached and self._wanted == "frozen":
+            raise CouldNotRun(
+                "--clock frozen needs a target that we start; target.url names one that runs already"
+            )
+        if wanted != "real":
+            try:
+                self._start_held()
+            except (ClockUnavailable, ClockIgnored) as error:
+                if wanted == "frozen":
+                    raise CouldNotRun(f"the clock cannot be held: {error}") from error
+                self.notes.append(f"real time: {error}")
+                self.close()
+            else:
+                return
+        self.time = RealTime()
+        self._start_processes({})
+        self._started()
+
+    def _start_held(self) -> None:
+        held = HeldClock(self._supervisor.fresh_directory("clock"))
+        self._held = held
+        self._start_processes(held.environment())
+        pid = self.target.pid
+        if pid is None:
+            raise ClockIgnored("the target is no process of ours")
+        for watched in [pid, *(service.pid for service in self.services.values())]:
+            held.watch(watched)
+        held.freeze()
+        self.time = FrozenTime(held)
+        if not held.settle(2.0):
+            raise ClockIgnored(
+                "the target never comes to rest: one of its threads computes without pause"
+            )
+        held.supports(pid, self._poke)
+        self._started()
+
+    def _start_processes(self, clock: Mapping[str, str]) -> None:
+        target = self.contract.target
+        if target.url is not None:
+            self._target = AttachedTarget(target.url, allow=self._allow)
+            self._target.start()
+            self._connect()
+            return
+        for name, dependency in self.contract.dependencies.items():
+            maker = SERVICES.get(dependency.kind)
+            if maker is None:
+                raise CouldNotRun(
+                    f"dependency {name}: kind {dependency.kind} cannot be started by this version"
+                )
+            self.services[name] = maker(self._supervisor, name, clock)
+            self.services[name].start()
+        port = free_port()
+        names = self._names(port)
+        cwd = expand(target.cwd or "{contract.dir}", names)
+        self._target = ProcessTarget(
+            self._supervisor,
+            command=[expand(part, names) for part in target.command or ()],
+            env={name: expand(value, names) for name, value in target.env.items()} | dict(clock),
+            cwd=(self.loaded.directory / cwd).resolve(),
+            ready=target.ready,
+            port=port,
+            setup=[[expand(part, names) for part in command] for command in target.setup],
+        )
+        self._target.start()
+        self._connect()
+
+    def _names(self, port: int) -> dict[str, str]:
+        target = self.contract.target
+        names = {
+            "python": target.python or sys.executable,
+            "port": str(port),
+            "contract.dir": str(self.loaded.directory),
+            "work.dir": str(self._supervisor.fresh_directory("work")),
+        }
+        names |= {f"{name}.url": service.url for name, service in self.services.items()}
+        return names | _environment()
+
+    def _connect(self) -> None:
+        target = self.target
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        self.composer = Composer(
+            contract=self.contract, authority=f"{host}:{target.port}", names=_environment()
+        )
+        self._client = Client(
+            target.host,
+            target.port,
+            instant=self._instant,
+            next_seq=self._next,
+            quiet=self._quiet,
+        )
+        attached = self.contract.target.url is not None
+        start = int.from_bytes(os.urandom(3), "big") if attached else 1
+        self._callers = fresh_callers(start, self._avoid)
+
+    def _poke(self) -> None:
+        """Make the target read its clock, from an address that no trial uses."""
+        get = self.contract.target.ready.get or "/"
+        try:
+            httpx.get(f"http://{self.composer.authority}{get}", timeout=5.0, trust_env=False)
+        except httpx.HTTPError:
+            return
+
+    def _started(self) -> None:
+        self._events.append(
+            TargetStarted(
+                seq=self._next(),
+                at_ns=time.monotonic_ns(),
+                target_ns=self.now_ns,
+                clock=self.time.mode,
+                exclusive=self.contract.target.url is None,
+            )
+        )
+
+    # -- what the world is --------------------------------------------------------------------
+
+    @property
+    def target(self) -> Target:
+        """The running target."""
+        if self._target is None:
+            raise CouldNotRun("the target is not running")
+        return self._target
+
+    @property
+    def now_ns(self) -> int:
+        """The target's monotonic clock."""
+        return self.time.instant()[0]
+
+    @property
+    def wall_ns(self) -> int:
+        """The target's wall clock."""
+        return self.time.instant()[1]
+
+    @property
+    def clock(self) -> HeldClock | None:
+        """The held clock, None in real time."""
+        return self._held if self.time.mode == "frozen" else None
+
+    def history(self) -> History:
+        """All that happened since the target started."""
+        return History(tuple(self._events))
+
+    def fresh_caller(self) -> Caller:
+        """A client that this target has never seen."""
+        return next(self._callers)
+
+    def invented_address(self) -> str:
+        """An address that nobody has, for a header that lies."""
+        return next(self._invented)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the next promise can be played here too."""
+        return self._target is not None and self._target.alive()
+
+    def check_alive(self) -> None:
+        """Raise CouldNotRun, with its last output, if the target has ended."""
+        if not self.target.alive():
+            raise CouldNotRun("the target ended while it was being tried", self.target.output())
+
+    # -- what can be done in it ---------------------------------------------------------------
+
+    def exchange(self, requests: Sequence[Request], *, together: bool) -> list[int]:
+        """Make the calls; their indexes in the history."""
+        if self._client is None:
+            raise CouldNotRun("the target is not running")
+        self._jumped_ns = 0
+        calls = self._client.exchange(requests, together=together)
+        first = len(self._calls)
+        self._calls.extend(calls)
+        self._events.extend(calls)
+        return list(range(first, len(self._calls)))
+
+    def call(self, index: int) -> Call:
+        """The call with this index in the history."""
+        return self._calls[index]
+
+    def move_to(self, target_ns: int) -> None:
+        """Let the target's time pass until it shows ``target_ns``."""
+        before = self.now_ns
+        self.time.move_to(target_ns)
+        if self.time.mode == "frozen" and self.now_ns > before:
+            self._moved(before, "plan")
+
+    def cut(self, dependency: str) -> None:
+        """Kill a store and count that nobody answers there any more."""
+        effect = self.services[dependency].cut()
+        self._events.append(
+            FaultBegan(
+                seq=self._next(),
+                at_ns=time.monotonic_ns(),
+                target_ns=self.now_ns,
+                dependency=dependency,
+                fault="killed",
+                effect=effect,
+            )
+        )
+
+    def heal(self, dependency: str) -> None:
+        """Bring a store back, empty; a no-op for one that is there."""
+        service = self.services[dependency]
+        service.heal()
+        if self._held is not None:
+            self._held.watch(service.pid)
+        self._events.append(
+            FaultEnded(
+                seq=self._next(),
+                at_ns=time.monotonic_ns(),
+                target_ns=self.now_ns,
+                dependency=dependency,
+                data_kept=False,
+            )
+        )
+
+    def forget_connections(self) -> None:
+        """Close the connections that were kept alive."""
+        if self._client is not None:
+            self._client.forget()
+
+    def _quiet(self) -> bool:
+        """No answer for a while: jump a frozen clock to the target's own deadline, within bounds."""
+        if self._jumped_ns > _JUMP_LIMIT_NS:
+            return False
+        before = self.now_ns
+        if not self.time.jump():
+            return False
+        self._jumped_ns += self.now_ns - before
+        self._moved(before, "deadline")
+        return True
+
+    def _moved(self, before_ns: int, why: Literal["plan", "deadline"]) -> None:
+        self._events.append(
+            ClockMoved(
+                seq=self._next(),
+                at_ns=time.monotonic_ns(),
+                from_target_ns=before_ns,
+                to_target_ns=self.now_ns,
+                why=why,
+            )
+        )
+
+    def _instant(self) -> tuple[int, int]:
+        return self.time.instant()
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+
+def _environment() -> dict[str, str]:
+    return {f"env.{name}": value for name, value in os.environ.items()}
