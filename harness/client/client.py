@@ -1,0 +1,260 @@
+"""Plays requests over non-blocking sockets, in the caller's own thread."""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from harness.client.exchange import Exchange, Instant
+from harness.client.wire import Address, Connection, begin_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.client.request import Request
+    from harness.history import Call
+
+    Step = Callable[[Exchange, int], bool]
+
+_QUIET_S: Final = 0.002
+_LOOK_S: Final = 0.1
+_WAVE: Final = 100
+_READ: Final = selectors.EVENT_READ
+_WRITE: Final = selectors.EVENT_WRITE
+
+
+class Client:
+    """Sends requests to one target and records what happened to each; it never sends one twice.
+
+    Args:
+        host: IP address or name (looked up once).
+        port: TCP port.
+        instant: target time and target wall clock in ns; read right before the first byte of a
+            request is written, and right after the head of its answer was parsed.
+        next_seq: the next order number of the history.
+        quiet: called in this thread when nothing was readable for 2 ms of real time; True says that
+            it made something move (the clock), and it is asked again at once if still nothing
+            comes; False: again after 2 ms. It may ask :meth:`readable`. What it raises passes
+            through, and the connections in use are closed.
+        timeout_s: real time without any progress (a byte, or ``quiet`` said True) after which an
+            answer is given up; one that still trickles is given up after six times as long.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        instant: Callable[[], Instant],
+        next_seq: Callable[[], int],
+        quiet: Callable[[], bool] | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._address = Address(host, port)
+        self._instant = instant
+        self._next_seq = next_seq
+        self._quiet = quiet
+        self._timeout_s = timeout_s
+        self._selector = selectors.DefaultSelector()
+        self._kept: defaultdict[tuple[str | None, str], list[Connection]] = defaultdict(list)
+        self._held: list[tuple[str | None, Connection]] = []
+        self._connections = 0
+        self._moved_s = 0.0
+
+    def exchange(self, requests: Sequence[Request], *, together: bool) -> list[Call]:
+        """Play the requests; the calls stand in the same order.
+
+        Args:
+            requests: what to send. Requests that name one kept connection, together, get one each.
+            together: connect all, write all, and only then read any answer; else one after another.
+        Raises:
+            CouldNotRun: this machine cannot send it (source address, open files, a bad header).
+        """
+        if together:
+            return self._play(requests)
+        return [call for request in requests for call in self._play([request])]
+
+    def readable(self) -> bool:
+        """Whether an answer, or the end of one, is waiting to be read: for ``quiet`` to ask."""
+        return bool(self._selector.select(0))
+
+    def forget(self, source: str | None = None) -> None:
+        """Close all connections that are kept or held, or those from one source address."""
+        for key in [key for key in self._kept if source in (None, key[0])]:
+            for connection in self._kept.pop(key):
+                connection.sock.close()
+        for owner, connection in self._held:
+            if source in (None, owner):
+                connection.sock.close()
+        self._held = [pair for pair in self._held if source not in (None, pair[0])]
+
+    def close(self) -> None:
+        """Close everything."""
+        self.forget()
+        self._selector.close()
+
+    def _play(self, requests: Sequence[Request]) -> list[Call]:
+        exchanges = [Exchange(request) for request in requests]
+        try:
+            for start in range(0, len(exchanges), _WAVE):
+                self._connect(exchanges[start : start + _WAVE])
+            self._write([one for one in exchanges if not one.ended])
+            self._read([one for one in exchanges if not one.ended])
+        finally:
+            for one in exchanges:
+                if not one.ended and hasattr(one, "connection"):
+                    one.connection.sock.close()
+        return [one.call() for one in exchanges]
+
+    def _connect(self, exchanges: Sequence[Exchange], *, fresh: bool = False) -> None:
+        """Give each exchange a connection, kept or new; those that cannot have one are ended."""
+        pending = []
+        for one in exchanges:
+            kept = None if fresh else self._take_kept(one.request)
+            if kept is not None:
+                one.use(kept, self._address.header)
+            elif not self._open(one):
+                pending.append(one)
+        self._drive(pending, _WRITE, self._connected)
+
+    def _take_kept(self, request: Request) -> Connection | None:
+        if request.connection is None:
+            return None
+        kept = self._kept.get((request.source, request.connection), [])
+        while kept:
+            connection = kept.pop()
+            if connection.idle():
+                connection.reused = True
+                return connection
+            connection.sock.close()
+        return None
+
+    def _open(self, one: Exchange) -> bool:
+        """Begin a new connection; True if it is there, or refused, already."""
+        sock, code = begin_connect(self._address, one.request.source)
+        self._connections += 1
+        peer_sees = one.request.source or self._address.loopback
+        one.use(Connection(sock, self._connections, peer_sees), self._address.header)
+        if code == errno.EINPROGRESS:
+            return False
+        self._connected_with(one, code)
+        return True
+
+    def _connected(self, one: Exchange, _events: int) -> bool:
+        self._connected_with(
+            one, one.connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        )
+        return True
+
+    def _connected_with(self, one: Exchange, code: int) -> None:
+        if code:
+            self._end(one, "timeout" if code == errno.ETIMEDOUT else "refused")
+        elif one.request.source is None:
+            one.connection.peer_sees = one.connection.sock.getsockname()[0]
+
+    def _write(self, exchanges: Sequence[Exchange]) -> None:
+        """Write all; what does not fit into the kernel's buffers waits until it does."""
+        slow = []
+        for one in exchanges:
+            try:
+                done = self._write_some(one)
+            except OSError:
+                if one.connection.reused:  # closed since we looked; no byte went out
+                    one.connection.sock.close()
+                    self._connect([one], fresh=True)
+                    done = one.ended or self._write_step(one, _WRITE)
+                else:
+                    self._end(one, "reset")
+                    done = True
+            if not done:
+                slow.append(one)
+        self._drive(slow, _WRITE | _READ, self._write_step)
+        for one in exchanges:
+            if not one.ended:
+                self._leave_or_hold(one)
+
+    def _write_some(self, one: Exchange) -> bool:
+        return one.write(self._instant, self._next_seq)
+
+    def _write_step(self, one: Exchange, events: int) -> bool:
+        if events & _READ:  # an answer before its request was whole
+            one.wrote(self._next_seq)
+            return True
+        try:
+            return self._write_some(one)
+        except OSError:
+            self._end(one, "reset")
+            return True
+
+    def _leave_or_hold(self, one: Exchange) -> None:
+        if one.request.leave == "written":
+            self._end(one, "left")
+        elif one.request.leave is None and one.request.part != "whole":
+            one.held = True
+            self._held.append((one.request.source, one.connection))
+            self._end(one, None)
+
+    def _read(self, exchanges: Sequence[Exchange]) -> None:
+        self._drive(exchanges, _READ, self._read_step)
+
+    def _read_step(self, one: Exchange, _events: int) -> bool:
+        done = one.read(self._instant)
+        if done:
+            self._end(one, None)
+        return done
+
+    def _end(self, one: Exchange, error: str | None) -> None:
+        one.end(error, self._instant, self._next_seq)
+        if one.held:
+            return
+        if one.request.connection is not None and one.reusable():
+            self._kept[one.request.source, one.request.connection].append(one.connection)
+        else:
+            one.connection.sock.close()
+
+    def _drive(self, exchanges: Sequence[Exchange], events: int, step: Step) -> None:
+        """Call ``step`` for each exchange whose socket is ready, until it says True for each."""
+        if not exchanges:
+            return
+        waiting = {one.connection.sock.fileno(): one for one in exchanges}
+        for number, one in waiting.items():
+            self._selector.register(number, events, one)
+            one.touched_s = time.monotonic()
+        try:
+            self._serve(waiting, step)
+        finally:
+            for number in waiting:
+                self._selector.unregister(number)
+
+    def _serve(self, waiting: dict[int, Exchange], step: Step) -> None:
+        calm_s = _LOOK_S if self._quiet is None else _QUIET_S
+        pause_s = calm_s
+        look_s = time.monotonic() + _LOOK_S
+        while waiting:
+            ready = self._selector.select(pause_s)
+            now = time.monotonic()
+            for key, mask in ready:
+                one: Exchange = key.data
+                one.touched_s = now
+                if step(one, mask):
+                    self._selector.unregister(key.fd)
+                    del waiting[key.fd]
+            pause_s = calm_s
+            if not ready and self._quiet is not None and self._quiet():
+                self._moved_s = time.monotonic()
+                pause_s = 0.0
+            if now >= look_s:
+                look_s = now + _LOOK_S
+                self._give_up(waiting, now)
+
+    def _give_up(self, waiting: dict[int, Exchange], now: float) -> None:
+        for number, one in list(waiting.items()):
+            silent_s = now - max(one.touched_s, self._moved_s)
+            if silent_s > self._timeout_s or now - one.began_s > 6 * self._timeout_s:
+                self._selector.unregister(number)
+                del waiting[number]
+                self._end(one, "timeout")

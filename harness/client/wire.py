@@ -1,0 +1,100 @@
+"""Sockets of the client: opened without waiting, from a chosen address."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+import sys
+from typing import TYPE_CHECKING, Final
+
+from harness.client.answer import new_parser
+from harness.errors import CouldNotRun
+
+if TYPE_CHECKING:
+    import h11
+
+_IP_BIND_ADDRESS_NO_PORT: Final = 24  # of Linux: choose the port when the peer is known
+
+
+class Address:
+    """Where the target is: a name is looked up once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise CouldNotRun(f"the host {host!r} cannot be resolved: {error}") from error
+        self.family: Final = found[0][0]
+        self.sockaddr: Final = found[0][4]
+        self.header: Final = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.loopback: Final = "::1" if self.family == socket.AF_INET6 else "127.0.0.1"
+
+
+class Connection:
+    """A TCP connection and the parser of what comes over it."""
+
+    __slots__ = ("number", "parser", "peer_sees", "reused", "sock")
+
+    def __init__(self, sock: socket.socket, number: int, peer_sees: str) -> None:
+        self.sock = sock
+        self.number = number
+        self.peer_sees = peer_sees
+        self.parser: h11.Connection = new_parser()
+        self.reused = False
+
+    def idle(self) -> bool:
+        """Whether it is still open and silent, as a kept connection has to be."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # closed by the peer, or it spoke without being asked
+
+
+def begin_connect(address: Address, source: str | None) -> tuple[socket.socket, int]:
+    """A non-blocking socket on its way to the target, and the error number of ``connect``.
+
+    Raises:
+        CouldNotRun: this machine cannot: no such source address, no free port, no free descriptor.
+    """
+    sock = _new_socket(address.family)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            _bind(sock, source)
+        code = sock.connect_ex(address.sockaddr)
+    except BaseException:
+        sock.close()
+        raise
+    if code == errno.EADDRNOTAVAIL:
+        sock.close()
+        raise CouldNotRun(f"no local port is left for another connection to {address.header}")
+    return sock, code
+
+
+def _new_socket(family: int) -> socket.socket:
+    """A socket; this process's own limit of open files is raised as far as it may when that is short."""
+    while True:
+        try:
+            return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            if error.errno != errno.EMFILE or soft == hard:
+                raise CouldNotRun(f"no socket can be had: {error} (ulimit -n is {soft})") from error
+            limit = 2 * soft if hard == resource.RLIM_INFINITY else min(2 * soft, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def _bind(sock: socket.socket, source: str) -> None:
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+    try:
+        sock.bind((source, 0))
+    except OSError as error:
+        raise CouldNotRun(
+            f"calls cannot come from {source}: {error.strerror or error}; this system does not have "
+            "that address (Linux has all of 127.0.0.0/8, macOS only 127.0.0.1)"
+        ) from error
