@@ -56,8 +56,13 @@ class TrialResult:
 class Kind(Protocol):
     """One kind of promise; ``harness.promises`` registers the kinds that are known."""
 
-    name: str
-    words: type[Promise]
+    @property
+    def name(self) -> str:
+        """As contracts write it under ``kind``."""
+
+    @property
+    def words(self) -> type[Promise]:
+        """What a contract may say of such a promise."""
 
     def trials(self, promise: Any, around: Surroundings) -> Sequence[Trial]:
         """The plans to play, in order."""

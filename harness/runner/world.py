@@ -143,14 +143,16 @@ class World:
         self._start_processes(held.environment())
         pid = self.target.pid
         if pid is None:
-            raise ClockIgnored("the target is no process of ours")
+            raise CouldNotRun("the target ended as soon as it was ready", self.target.output())
         for watched in [pid, *(service.pid for service in self.services.values())]:
-            held.watch(watched)
+            if watched is not None:
+                held.watch(watched)
         held.freeze()
         self.time = FrozenTime(held)
         if not held.settle(2.0):
-            raise ClockIgnored(
-                "the target never comes to rest: one of its threads computes without pause"
+            raise ClockUnavailable(
+                "the target never comes to rest, one of its threads computes without pause",
+                "A held clock needs a target that sleeps when it has nothing to do",
             )
         held.supports(pid, self._poke)
         self._started()
@@ -320,7 +322,7 @@ class World:
         """Bring a store back, empty; a no-op for one that is there."""
         service = self.services[dependency]
         service.heal()
-        if self._held is not None:
+        if self._held is not None and service.pid is not None:
             self._held.watch(service.pid)
         self._events.append(
             FaultEnded(

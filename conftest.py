@@ -1,0 +1,3 @@
+"""Wiring only: pytester for the tests of the plugin itself."""
+
+pytest_plugins = ["pytester"]

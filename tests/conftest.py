@@ -1,0 +1,22 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def contracts(repository: Path) -> dict[str, Path]:
+    """The reference contracts by a short name."""
+    targets = repository / "fixtures" / "targets"
+    return {name: targets / name / "contract.yaml" for name in ("amodels", "sum")}
