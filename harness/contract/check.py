@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from harness.contract.explain import did_you_mean
+from harness.contract.explain import did_you_mean, no_value
 from harness.contract.names import BadName, Known, Place, names_in
 from harness.contract.nodes import Node
 from harness.contract.words import Promise, Words
@@ -112,7 +112,7 @@ def _values(node: Node, within: str) -> Iterator[Problem]:
     is_json = within == "json"
     for name, entry in node.entries().items():
         if entry.node.value is None and not is_json and name != "json":
-            yield entry.key.problem(f"`{name}` has no value; write one, or leave the key out")
+            yield entry.key.problem(no_value(name))
         yield from _values(entry.node, "json" if is_json or name == "json" else name)
     for item in node.value if isinstance(node.value, tuple) else ():
         yield from _values(item, within)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from harness.contract.docs import keys_of, words_at
 from harness.contract.nodes import Node
+from harness.contract.scalars import cut
 from harness.contract.words import Words
 from harness.errors import Problem
 
@@ -38,7 +39,8 @@ _BOUNDS: Final = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "under"),
 }
-_SHOWN_MAX: Final = 60
+_LISTED_MAX: Final = 20
+_COMPARED_MAX: Final = 200
 
 
 def read_words(model: type[W], node: Node) -> tuple[W | None, list[Problem]]:
@@ -53,10 +55,16 @@ def read_words(model: type[W], node: Node) -> tuple[W | None, list[Problem]]:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the nearest of ``known``, and the list of all."""
     names = list(known)
-    close = get_close_matches(word, names, n=1)
+    close = get_close_matches(word, names[:_COMPARED_MAX], n=1)
     hint = f"; did you mean `{close[0]}`?" if close else ";"
-    allowed = ", ".join(f"`{name}`" for name in names) or "none"
-    return f"{hint} known: {allowed}"
+    allowed = ", ".join(f"`{name}`" for name in names[:_LISTED_MAX]) or "none"
+    more = f" and {len(names) - _LISTED_MAX} more" if len(names) > _LISTED_MAX else ""
+    return f"{hint} known: {allowed}{more}"
+
+
+def no_value(key: str) -> str:
+    """What is said of a key that stands there with nothing after it."""
+    return f"`{key}` has no value; write one, or leave the key out"
 
 
 def shown(node: Node) -> str:
@@ -68,8 +76,7 @@ def shown(node: Node) -> str:
     if isinstance(node.value, Mapping):
         return "a mapping"
     text = json.dumps(node.value, ensure_ascii=False)
-    cut = text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
-    return f"the text {cut}" if isinstance(node.value, str) else cut
+    return f"the text {cut(text)}" if isinstance(node.value, str) else cut(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,8 @@ def _problem(detail: ErrorDetails, model: type[Words], root: Node) -> Problem:
         return (spot.key or spot.node).problem(
             _unknown_key(spot.name, words_at(model, location[:-1]))
         )
+    if spot.key and spot.node.value is None:
+        return spot.key.problem(no_value(spot.name))
     if kind == "value_error":
         return _own_error(str(detail["ctx"]["error"]), spot)
     if location and location[-1] == "[key]":
@@ -133,8 +142,6 @@ def _own_error(message: str, spot: _Spot) -> Problem:
 
 def _said(detail: ErrorDetails, node: Node) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
-    if node.value is None:
-        return "there is no value; write one, or leave the key out"
     if kind in _EXPECTED:
         return f"{_EXPECTED[kind]} is needed, not {shown(node)}{_hint(kind, node)}"
     if kind in _BOUNDS:

@@ -20,6 +20,7 @@ from harness.errors import ContractError, Problem
 
 SIZE_MAX_BYTES: Final = 1 << 20
 VERSION: Final = 1
+MESSAGE_MAX: Final = 800
 
 _OTHER_ENCODINGS: Final = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -63,7 +64,7 @@ def load(
         raw = _read(path)
         contract = parse(_decode(raw), kinds, environ)
     except Unreadable as error:
-        raise ContractError(path, (error.problem,)) from None
+        raise ContractError(path, _in_file_order([error.problem])) from None
     except _Refused as error:
         raise ContractError(path, error.problems) from None
     whole = path.absolute()
@@ -81,11 +82,8 @@ def parse(text: str, kinds: Mapping[str, type[Promise]], environ: Mapping[str, s
     _check_root(root)
     head, problems = read_words(Contract, _without_promises(root))
     promises, more = _read_promises(root, kinds)
-    found = [
-        *marred,
-        *_elsewhere(marred, [*check_tree(root, environ), *problems, *more]),
-    ]
-    found += _elsewhere(found, check_promises(root, promises))
+    found = [*marred, *_elsewhere(marred, [*problems, *more])]
+    found += _elsewhere(found, [*check_tree(root, environ), *check_promises(root, promises)])
     if head is None or found:
         raise _Refused(_in_file_order(found))
     return head.model_copy(
@@ -206,5 +204,17 @@ def _elsewhere(known: Iterable[Problem], found: Iterable[Problem]) -> list[Probl
 
 
 def _in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    unique = dict.fromkeys(problems)
+    unique = dict.fromkeys(replace(problem, message=_tidy(problem.message)) for problem in problems)
     return tuple(sorted(unique, key=lambda problem: (problem.line or 0, problem.column or 0)))
+
+
+def _tidy(message: str) -> str:
+    """On one line of a sensible length: what is quoted from the file can hold anything."""
+    line = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in message
+    )
+    return (
+        line
+        if len(line) <= MESSAGE_MAX
+        else f"{line[: MESSAGE_MAX // 2]} … {line[-MESSAGE_MAX // 2 :]}"
+    )

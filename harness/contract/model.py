@@ -14,7 +14,13 @@ from pydantic import (
     model_validator,
 )
 
-from harness.contract.request import check_header, check_path, check_url, method_and_path
+from harness.contract.request import (
+    check_header,
+    check_path,
+    check_query_name,
+    check_url,
+    method_and_path,
+)
 from harness.contract.words import DurationNs, Name, Promise, Words, YesOrNo, as_list
 from harness.units import NS_PER_S
 
@@ -155,6 +161,8 @@ class Identity(Words):
             check_header(self.header, self.value or "")
         if self.bearer is not None:
             check_header("Authorization", self.bearer)
+        if self.query is not None:
+            check_query_name(self.query)
         return self
 
 

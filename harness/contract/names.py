@@ -26,6 +26,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 }
 """Every name and what stands in its place."""
 
+_LISTED_MAX: Final = 20
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _ENVIRONMENT: Final = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -49,17 +50,20 @@ class Known:
 
     Attributes:
         names: all but environment variables.
+        has_urls: whether dependencies are known here.
         environ: names of the environment variables that are set.
     """
 
     names: frozenset[str]
+    has_urls: bool
     environ: frozenset[str]
 
     @classmethod
     def at(cls, place: Place, dependencies: Iterable[str], environ: Iterable[str]) -> Known:
         """What may stand at ``place`` of a contract with these dependencies."""
-        urls = {f"{name}.url" for name in dependencies} if place is Place.START else set()
-        return cls(place.value | urls, frozenset(environ))
+        has_urls = place is Place.START
+        urls = {f"{name}.url" for name in dependencies} if has_urls else set()
+        return cls(place.value | urls, has_urls, frozenset(environ))
 
     def problem(self, text: str) -> str | None:
         """What is wrong with the braces in ``text``, or None."""
@@ -79,9 +83,13 @@ class Known:
             return f"{{{name}}}: the environment variable {match[1]} is not set"
         close = get_close_matches(name, self.names, n=1)
         hint = f" Did you mean `{{{close[0]}}}`?" if close else ""
-        is_elsewhere = name in MEANINGS or name.endswith(".url")
-        what = "cannot be used here" if is_elsewhere else "is no known name"
-        allowed = ", ".join(f"{{{known}}}" for known in sorted(self.names))
+        dependency, dot, _ = name.partition(".url")
+        what = "is no known name"
+        if name in MEANINGS or (dot and not self.has_urls):
+            what = "cannot be used here"
+        elif dot:
+            what = f"needs a dependency `{dependency}`"
+        allowed = ", ".join(f"{{{known}}}" for known in sorted(self.names)[:_LISTED_MAX])
         return (
             f"{{{name}}} {what}.{hint} Allowed here: {allowed}, {{env.NAME}}; "
             "a literal brace is written {{ or }}"

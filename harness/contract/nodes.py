@@ -2,15 +2,10 @@
 
 The tree is made from the parser's events, not from its objects, so that depth, aliases and tags are
 ours to limit: no file, however made, recurses or grows without bound.
-
-The scalars are those of the core schema of YAML 1.2 ("YAML Ain't Markup Language, version 1.2.2",
-section 10.3), less what YAML 1.1 reads differently: ``010`` is refused; ``yes``, ``on`` and dates are
-texts.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,22 +25,14 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from harness.contract.scalars import cut, plain_scalar
 from harness.errors import Problem
 
 DEPTH_MAX: Final = 50
 NODES_MAX: Final = 20_000
-_WHOLE_MAX: Final = 2**63
 
-_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLS: Final = {
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_WHOLE: Final = re.compile(r"[-+]?[0-9]+")
-_OTHER_BASE: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_DECIMAL: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
+_BAD_ESCAPE: Final = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff\u2028\u2029\x85]"
 )
@@ -165,7 +152,10 @@ def _events(text: str, lines: Lines) -> Iterator[Event]:
         line, column = lines.at(min(mark.index, len(text))) if mark else (1, 1)
         raise Unreadable(Problem(_syntax(error, text), line, column)) from None
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
-        raise Unreadable(Problem(f"this is no YAML: {error}", 1, 1)) from None
+        wrong = _BAD_ESCAPE.search(text)
+        place = lines.at(wrong.start()) if wrong else (1, 1)
+        said = f"{wrong[0]} is no character" if wrong else str(error)
+        raise Unreadable(Problem(f"this is no YAML: {said}", *place)) from None
 
 
 def _syntax(error: MarkedYAMLError, text: str) -> str:
@@ -293,7 +283,7 @@ class _Builder:
                 first = entries[name].key
                 self.problems.append(
                     key.problem(
-                        f"duplicate key `{_cut(name)}`: it stands in line {first.line} already"
+                        f"duplicate key `{cut(name)}`: it stands in line {first.line} already"
                     )
                 )
             else:
@@ -328,46 +318,6 @@ class _Builder:
         return value
 
 
-def plain_scalar(text: str) -> bool | int | float | str | None:
-    """The value of an unquoted scalar.
-
-    Raises:
-        ValueError: a number that is none, or that readers of YAML do not agree on.
-
-    >>> plain_scalar("0x1F"), plain_scalar("yes"), plain_scalar("~")
-    (31, 'yes', None)
-    """
-    if text in _NULLS:
-        return None
-    if text in _BOOLS:
-        return _BOOLS[text]
-    if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f'`{text}` is no number that can be used; as a text write "{text}"')
-    if _OTHER_BASE.fullmatch(text):
-        return _whole(text, 0)
-    if _WHOLE.fullmatch(text):
-        digits = text.lstrip("+-")
-        if len(digits) > 1 and digits[0] == "0":
-            raise ValueError(
-                f"`{_cut(text)}` is octal to some readers and decimal to others: write it without the "
-                f'leading 0, or as a text "{_cut(text)}"'
-            )
-        return _whole(text, 10)
-    if _DECIMAL.fullmatch(text):
-        value = float(text)
-        if math.isinf(value):
-            raise ValueError(f"the number `{_cut(text)}` is too large")
-        return value
-    return text
-
-
-def _whole(text: str, base: int) -> int:
-    value = int(text, base) if len(text) <= 70 else _WHOLE_MAX
-    if abs(value) >= _WHOLE_MAX:
-        raise ValueError(f"the number `{_cut(text)}` is too large")
-    return value
-
-
 def _bad_key(key: Node) -> str:
     if isinstance(key.value, tuple | Mapping):
         return "a list or mapping cannot be a key; put a text with braces or brackets in quotes"
@@ -376,8 +326,4 @@ def _bad_key(key: Node) -> str:
 
 
 def _tag_as_written(tag: str) -> str:
-    return _cut(tag.replace("tag:yaml.org,2002:", "!!", 1))
-
-
-def _cut(text: str, length: int = 40) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return cut(tag.replace("tag:yaml.org,2002:", "!!", 1))

@@ -14,6 +14,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _PATH: Final = re.compile(r"/[\x21\x22\x24-\x7e]*")
+_PARAMETER: Final = re.compile(r"[A-Za-z0-9._~\[\]-]+")
 _OURS: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
@@ -56,7 +57,15 @@ def expand_call(call: str, names: Mapping[str, str]) -> tuple[str, str]:
 def check_path(path: str) -> str:
     """``path`` itself, if it can be asked for with GET."""
     method_and_path(f"GET {path}")
+    if "{" in path or "}" in path:
+        raise ValueError("no {…} here: the path is asked for as it is")
     return path
+
+
+def check_query_name(name: str) -> None:
+    """Refuse a name of a query parameter that would have to be encoded."""
+    if not _PARAMETER.fullmatch(name):
+        raise ValueError(f"{name!r} is no query parameter: letters, digits and . _ ~ [ ] - only")
 
 
 def check_header(name: str, value: str) -> None:
@@ -86,8 +95,8 @@ def check_url(url: str) -> str:
     'http://127.0.0.1:8000'
     """
     shape = "write http://HOST:PORT, as in http://127.0.0.1:8000"
-    if not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
-        raise ValueError(f"an address holds no space, backslash or letter beyond ASCII: {shape}")
+    if not re.fullmatch(r"[A-Za-z0-9.:/@?#%_~\[\]!$&'()*+,;=-]+", url):
+        raise ValueError(f"an address has no space, brace or letter beyond ASCII: {shape}")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from harness.contract.scalars import cut
 from harness.units import Rate, parse_duration_ns, parse_rate
 
 _UNIT: Final = "(ns|us|ms|s|min|h|d)"
@@ -29,7 +30,7 @@ RATE_PATTERN: Final = rf"^\s*[0-9]{{1,18}}\s*/\s*([0-9]{{1,18}}(\.[0-9]{{1,9}})?
 def _duration(value: Any, info: ValidationInfo) -> Any:
     """A text with its unit; from Python (not from a contract) also a whole number of ns."""
     if isinstance(value, str):
-        return parse_duration_ns(value)
+        return parse_duration_ns(cut(value))
     if info.mode == "json":
         raise ValueError(
             f'{_written(value)} is no duration: write a number and a unit, as in "60s"'
@@ -43,7 +44,7 @@ def _rate(value: Any) -> Any:
     if not isinstance(value, str):
         message = f'{_written(value)} is no rate: write a number and a unit, as in "100/min"'
         raise ValueError(message)  # noqa: TRY004
-    return parse_rate(value)
+    return parse_rate(cut(value))
 
 
 def _yes_or_no(value: Any) -> Any:
