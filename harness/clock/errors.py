@@ -11,7 +11,7 @@ class ClockError(HarnessError):
     """The held clock cannot do what was asked."""
 
 
-class ClockUnavailable(ClockError):  # noqa: N818 - reads as what it says
+class ClockUnavailable(ClockError):
     """This machine cannot hold a clock; promises are then judged in real time.
 
     Attributes:
@@ -25,7 +25,7 @@ class ClockUnavailable(ClockError):  # noqa: N818 - reads as what it says
         self.remedy = remedy
 
 
-class ClockIgnored(ClockError):  # noqa: N818
+class ClockIgnored(ClockError):
     """A process takes its time from somewhere else, so nothing can be said of it on a held clock.
 
     Attributes:
@@ -41,7 +41,7 @@ class ClockIgnored(ClockError):  # noqa: N818
         self.reason = reason
 
 
-class NothingToWaitFor(ClockError):  # noqa: N818
+class NothingToWaitFor(ClockError):
     """Everything sleeps and nobody waits for a time, so no jump can bring an answer.
 
     What is left are waits of the kernel's own (``SO_RCVTIMEO``, TCP keep-alive, io_uring): they

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from harness.clock.build import find_or_build
 from harness.clock.errors import ClockUnavailable, NothingToWaitFor
@@ -70,7 +71,7 @@ class HeldClock:
         self._rate_ppm = ONE_PPM
         self._proof: Scan | None = None
 
-    def __enter__(self) -> HeldClock:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

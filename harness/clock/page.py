@@ -6,6 +6,7 @@ writer have one arithmetic and the right barriers. Slots are only read here.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import enum
 import mmap
@@ -126,10 +127,8 @@ class Page:
 
         A waiter that looks between the two calls sees no byte, sleeps, and gets the new edge.
         """
-        try:
+        with contextlib.suppress(BlockingIOError):  # before the first move it is empty
             os.read(self._fifo, 16)
-        except BlockingIOError:
-            pass  # the first move
         os.write(self._fifo, b".")
 
     @property

@@ -126,7 +126,7 @@ class Threads:
         found = set()
         for pid in self.pids:
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                found |= {(pid, int(tid)) for tid in os.listdir(f"/proc/{pid}/task")}
+                found |= {(pid, tid) for tid in tids_of(pid)}
         for thread in self._files.keys() - found:
             self._drop(thread)
         for pid, tid in found - self._files.keys():
@@ -165,10 +165,15 @@ def descendants(pids: Iterable[int]) -> set[int]:
     return found
 
 
+def tids_of(pid: int) -> list[int]:
+    """Its threads."""
+    return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
 def children_of(pid: int) -> set[int]:
     """Its children; each thread has its own, where the kernel was built to tell."""
     children: set[int] = set()
-    for tid in os.listdir(f"/proc/{pid}/task"):
+    for tid in tids_of(pid):
         try:
             line = Path(f"/proc/{pid}/task/{tid}/children").read_bytes()
         except FileNotFoundError:

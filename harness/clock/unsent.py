@@ -3,6 +3,10 @@
 Nagle's algorithm, delayed acknowledgements and corks let everybody sleep while bytes are still to
 be delivered, up to 200 real milliseconds later. Whoever then moves the clock makes time-outs that
 were never due. (The queues in ``/proc/net/tcp`` do not tell: they count delivered bytes as well.)
+
+Listing all connections costs a walk over the kernel's whole table, milliseconds where thousands are
+in TIME_WAIT. So the list is taken once, and as long as no connection has been opened anywhere only
+its members are asked, some microseconds each.
 """
 
 from __future__ import annotations
@@ -15,33 +19,53 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-__all__ = ["Unsent"]
+__all__ = ["Connection", "Unsent", "parse"]
 
-NETLINK_SOCK_DIAG = 4
-SOCK_DIAG_BY_FAMILY = 20
-NLM_F_REQUEST_DUMP = 0x301
+NETLINK_SOCK_DIAG: Final = 4
+SOCK_DIAG_BY_FAMILY: Final = 20
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 INFO = 2
 """The attribute with ``struct tcp_info``."""
 STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11
 """Established, both FIN_WAITs, CLOSE_WAIT, LAST_ACK, CLOSING: whatever may have bytes to send."""
 MESSAGE = struct.Struct("=IHHII")
-CONNECTION = struct.Struct("=BBBB2s2s16s16s12xIIIII")
+REQUEST = struct.Struct("=BBBBI44sII")  # family protocol wants - states, id, any cookie
+CONNECTION = struct.Struct("=BBBB44s8xIIIII")  # … timer -, id, expires unread unsent uid inode
 ATTRIBUTE = struct.Struct("=HH")
 NOT_SENT_AT, WINDOW_AT = 144, 228
 ZERO_WINDOW_PROBE = 4
 REPLY_BYTES = 1 << 18
+ASK_AT_ONCE = 64
 
-Ends = tuple[bytes, bytes, bytes, bytes]
+Ends = tuple[bytes, bytes]
+"""Local and remote address with port, the same form for IPv4 and for IPv4 inside IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One end of a connection, with bytes that were written and not yet sent."""
+    """One end of a connection.
 
-    ends: Ends
+    Attributes:
+        family: AF_INET or AF_INET6.
+        identity: the kernel's own name for it.
+        inode: of its socket; 0 before it is accepted and after it is closed.
+        is_held: the kernel has bytes that it will send by itself, later.
+    """
+
+    family: int
+    identity: bytes
     inode: int
+    is_held: bool
+
+    def ends(self) -> Ends:
+        """Where it goes from and to."""
+        sport, dport, source, target = struct.unpack_from("=2s2s16s16s", self.identity)
+        if self.family == socket.AF_INET:
+            source, target = (bytes(10) + b"\xff\xff" + address[:4] for address in (source, target))
+        return source + sport, target + dport
 
 
 class Unsent:
@@ -53,80 +77,121 @@ class Unsent:
         Raises:
             OSError: the kernel or a sandbox does not answer it.
         """
+        self._counters = os.open("/proc/net/snmp", os.O_RDONLY | os.O_CLOEXEC)
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+        self._known: list[Connection] = []
+        self._known_at: tuple[bytes, frozenset[int]] | None = None
         try:
-            self._held()
+            self._list()
         except OSError:
-            self._socket.close()
+            self.close()
             raise
 
     def close(self) -> None:
-        """Give back the socket."""
+        """Give back socket and file."""
         self._socket.close()
+        os.close(self._counters)
 
     def of(self, pids: Iterable[int]) -> bool:
-        """Whether bytes are held on a connection with an end in one of ``pids``."""
-        held, ends = self._held()
-        if not held:
-            return False
-        owned = inodes_of(pids)
-        if owned is None:
-            return True
-        for connection in held:
-            source, from_, target, to = connection.ends
-            if {connection.inode, ends.get((target, to, source, from_), 0)} & owned:
-                return True
-        return False
+        """Whether bytes are held on a connection with an end in one of ``pids``, or in ourselves."""
+        path = frozenset(pids) | {os.getpid()}
+        at = (opened(os.pread(self._counters, 8192, 0)), path)
+        if at == self._known_at:
+            connections = self._ask(self._known)
+        else:
+            connections = relevant(self._list(), path)
+            self._known_at = at
+        self._known = connections
+        held = [connection for connection in connections if connection.is_held]
+        return bool(held) and any_owned(held, connections, path)
 
-    def _held(self) -> tuple[list[Connection], dict[Ends, int]]:
-        held = []
-        ends = {}
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for body in self._dump(family):
-                connection, is_held = parse(body)
-                ends[connection.ends] = connection.inode
-                if is_held:
-                    held.append(connection)
-        return held, ends
+    def _list(self) -> list[Connection]:
+        families = (socket.AF_INET, socket.AF_INET6)
+        return [parse(body) for family in families for body in self._dump(family)]
 
     def _dump(self, family: int) -> Iterator[memoryview]:
-        body = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 1 << INFO - 1, 0, STATES)
-        head = MESSAGE.pack(
-            MESSAGE.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, family, 0
-        )
-        self._socket.sendto(head + body, (0, 0))
+        body = REQUEST.pack(family, socket.IPPROTO_TCP, 1 << INFO - 1, 0, STATES, bytes(44), 0, 0)
+        self._socket.sendto(message(body, NLM_F_REQUEST | NLM_F_DUMP), (0, 0))
         while True:
-            reply = memoryview(self._socket.recv(REPLY_BYTES))
-            while reply:
-                size, kind, *_ = MESSAGE.unpack_from(reply)
+            for kind, reply in messages(self._socket.recv(REPLY_BYTES)):
                 if kind == NLMSG_DONE:
                     return
                 if kind == NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", reply, MESSAGE.size)[0]
+                    code = error_code(reply)
                     if family == socket.AF_INET6 and code in (errno.ENOENT, errno.EAFNOSUPPORT):
                         return
                     raise OSError(code, os.strerror(code))
-                yield reply[MESSAGE.size : size]
-                reply = reply[size + 3 & ~3 :]
+                yield reply
+
+    def _ask(self, connections: list[Connection]) -> list[Connection]:
+        """The same connections as they are now, without those that are gone."""
+        now = []
+        for start in range(0, len(connections), ASK_AT_ONCE):
+            part = connections[start : start + ASK_AT_ONCE]
+            self._socket.sendto(b"".join(question(connection) for connection in part), (0, 0))
+            replies = 0
+            while replies < len(part):
+                for kind, reply in messages(self._socket.recv(REPLY_BYTES)):
+                    replies += 1
+                    if kind == NLMSG_ERROR:
+                        if (code := error_code(reply)) != errno.ENOENT:
+                            raise OSError(code, os.strerror(code))
+                        continue
+                    connection = parse(reply)
+                    if any(connection.identity == old.identity for old in part):
+                        now.append(connection)  # else: its listener, where it is gone itself
+        return now
 
 
-def parse(body: memoryview) -> tuple[Connection, bool]:
-    """One end of a connection, and whether the kernel will send more by itself.
+def message(body: bytes, flags: int) -> bytes:
+    """A netlink message to ``sock_diag``."""
+    return MESSAGE.pack(MESSAGE.size + len(body), SOCK_DIAG_BY_FAMILY, flags, 0, 0) + body
 
-    It will not where the reader's window is closed: then nothing moves until the reader reads.
-    """
-    _family, _state, timer, _, sport, dport, source, target, _, _, to_send, _, inode = (
-        CONNECTION.unpack_from(body)
+
+def question(connection: Connection) -> bytes:
+    """Asks for one connection."""
+    any_cookie = 0xFFFFFFFF
+    body = REQUEST.pack(
+        connection.family,
+        socket.IPPROTO_TCP,
+        1 << INFO - 1,
+        0,
+        STATES,
+        connection.identity,
+        any_cookie,
+        any_cookie,
     )
-    connection = Connection((source, sport, target, dport), inode)
+    return message(body, NLM_F_REQUEST)
+
+
+def messages(reply: bytes) -> Iterator[tuple[int, memoryview]]:
+    """The messages of one datagram: kind and body."""
+    rest = memoryview(reply)
+    while rest:
+        size, kind, *_ = MESSAGE.unpack_from(rest)
+        yield kind, rest[MESSAGE.size : size]
+        rest = rest[size + 3 & ~3 :]
+
+
+def error_code(body: memoryview) -> int:
+    """The errno of an error message."""
+    return -int(struct.unpack_from("=i", body)[0])
+
+
+def parse(body: memoryview) -> Connection:
+    """One end of a connection, from the kernel's answer.
+
+    No bytes are held where the reader's window is closed: then nothing moves until the reader reads.
+    """
+    family, _state, timer, _, identity, _, _unread, to_send, _, inode = CONNECTION.unpack_from(body)
     if not to_send:  # neither unsent nor unacknowledged
-        return connection, False
+        return Connection(family, identity, inode, is_held=False)
     info = attribute(body[CONNECTION.size :], INFO)
-    if info is None:
-        return connection, True
+    if info is None or len(info) < NOT_SENT_AT + 4:
+        return Connection(family, identity, inode, is_held=True)
     (not_sent,) = struct.unpack_from("=I", info, NOT_SENT_AT)
     is_closed = timer == ZERO_WINDOW_PROBE and info[WINDOW_AT : WINDOW_AT + 4] == bytes(4)
-    return connection, bool(not_sent) and not is_closed
+    return Connection(family, identity, inode, is_held=bool(not_sent) and not is_closed)
 
 
 def attribute(attributes: memoryview, wanted: int) -> memoryview | None:
@@ -139,13 +204,37 @@ def attribute(attributes: memoryview, wanted: int) -> memoryview | None:
     return None
 
 
+def opened(counters: bytes) -> bytes:
+    """How many TCP connections have been opened, actively and passively, as text."""
+    values = counters[counters.rindex(b"\nTcp: ") :].split(maxsplit=7)
+    return b" ".join(values[5:7])
+
+
+def relevant(connections: list[Connection], pids: frozenset[int]) -> list[Connection]:
+    """Those with an end in one of ``pids``, or in a socket that nobody has accepted yet."""
+    owned = inodes_of(pids)
+    if owned is None:
+        return connections
+    owned.add(0)
+    ends = {end.ends() for end in connections if end.inode in owned}
+    return [end for end in connections if end.ends() in ends or end.ends()[::-1] in ends]
+
+
+def any_owned(held: list[Connection], known: list[Connection], pids: frozenset[int]) -> bool:
+    """Whether an end of a held connection is in one of ``pids``, or we may not look."""
+    owned = inodes_of(pids)
+    if owned is None:
+        return True
+    inodes = {connection.ends(): connection.inode for connection in known}
+    return any(end.inode in owned or inodes.get(end.ends()[::-1], 0) in owned for end in held)
+
+
 def inodes_of(pids: Iterable[int]) -> set[int] | None:
     """The sockets of some processes; None where we may not look."""
     inodes = set()
     for pid in pids:
         try:
-            files = list(Path(f"/proc/{pid}/fd").iterdir())
-            links = [read_link(file) for file in files]
+            links = [link_of(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
         except (FileNotFoundError, ProcessLookupError):
             continue
         except PermissionError:
@@ -154,9 +243,9 @@ def inodes_of(pids: Iterable[int]) -> set[int] | None:
     return inodes
 
 
-def read_link(file: Path) -> str:
+def link_of(file: Path) -> str:
     """Where it points to; nowhere, once it has been closed."""
     try:
-        return os.readlink(file)
+        return str(file.readlink())
     except FileNotFoundError:
         return ""
