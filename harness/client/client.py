@@ -139,7 +139,9 @@ class Client:
         self._connections += 1
         peer_sees = one.request.source or self._address.loopback
         one.use(Connection(sock, self._connections, peer_sees), self._address.header)
-        if code == errno.EINPROGRESS:
+        if code == errno.EINPROGRESS:  # on loopback it is there by now: ask again, in place of waiting
+            code = sock.connect_ex(self._address.sockaddr)
+        if code == errno.EALREADY:
             return False
         self._connected_with(one, code)
         return True
@@ -151,7 +153,7 @@ class Client:
         return True
 
     def _connected_with(self, one: Exchange, code: int) -> None:
-        if code:
+        if code not in (0, errno.EISCONN):
             self._end(one, "timeout" if code == errno.ETIMEDOUT else "refused")
         elif one.request.source is None:
             one.connection.peer_sees = one.connection.sock.getsockname()[0]
