@@ -1,0 +1,255 @@
+"""The account of one promise over one history: who used which budget, and what that proves."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from harness.history import Call, History, TargetStarted
+from harness.models.buckets import BucketDebt, BucketRoom
+from harness.models.fixed import FixedRoom
+from harness.models.intervals import FOREVER, Interval, Taken, Use
+from harness.models.windows import WindowDebt, WindowRoom
+from harness.promises.rate_limit.budgets import budgets_of
+from harness.promises.rate_limit.eras import Era, timeline_of
+from harness.promises.rate_limit.keys import key_of
+from harness.promises.rate_limit.reading import Letter, letter_of
+from harness.promises.rate_limit.words import RateLimit
+
+Room = WindowRoom | FixedRoom | BucketRoom
+Debt = WindowDebt | BucketDebt
+Spans = tuple[tuple[Interval, ...], ...]
+
+
+def spans_of(history: History) -> Spans:
+    """The interval of each call on each axis: target time, and where it is real also its wall clock.
+
+    A call without an answer is bounded by the next restart of the target only. Where the wall clock
+    went backwards the interval is turned round: that only widens it.
+    """
+    restarts = [(each.seq, each.target_ns) for each in _starts(history)]
+    seqs = [seq for seq, _ in restarts]
+    target, wall = [], []
+    for index, call in enumerate(history.calls):
+        order = (call.written_seq, FOREVER)
+        end = call.answered_target_ns
+        if call.status is not None and call.answered_seq is not None:
+            order = (call.written_seq, call.answered_seq)
+        elif end is None:
+            rank = bisect_right(seqs, call.written_seq)
+            end = restarts[rank][1] if rank < len(restarts) else FOREVER
+        target.append(_interval(call.sent_target_ns, end, order, index))
+        wall.append(_interval(call.sent_wall_ns, call.answered_wall_ns, order, index))
+    is_real = any(each.clock == "real" for each in _starts(history))
+    return (tuple(target), tuple(wall)) if is_real else (tuple(target),)
+
+
+def _interval(start: int, end: int | None, order: tuple[int, int], index: int) -> Interval:
+    last = FOREVER if end is None else end
+    return Interval(min(start, last), max(start, last), *order, index)
+
+
+def _starts(history: History) -> Iterable[TargetStarted]:
+    return (event for event in history.events if isinstance(event, TargetStarted))
+
+
+class Book:
+    """What one promise makes of a history; everything is worked out once, when it is asked for.
+
+    Args:
+        promise: whose words decide.
+        history: all calls since the target started.
+        spans: from :func:`spans_of` of the same history.
+        ok: statuses that mean admitted, by operation.
+        workers: processes that serve.
+    """
+
+    def __init__(
+        self,
+        promise: RateLimit,
+        history: History,
+        spans: Spans,
+        ok: Mapping[str, frozenset[int]],
+        workers: int,
+    ) -> None:
+        self.promise = promise
+        self.calls = history.calls
+        self.spans = spans
+        self.budgets = budgets_of(promise)
+        self.timeline = timeline_of(promise, history, workers)
+        self.letters = tuple(letter_of(promise, ok, call) for call in self.calls)
+        self.keys = tuple(key_of(promise, call) for call in self.calls)
+        self.exclusive_from_ns = max(
+            (each.target_ns for each in _starts(history) if not each.exclusive), default=None
+        )
+        self._rooms: dict[tuple[str, Era, int], tuple[Room, ...]] = {}
+        self._debts: dict[str, tuple[tuple[Debt, ...], ...]] = {}
+
+    def covers(self, index: int) -> bool:
+        """Whether the promise speaks of the call."""
+        return self.letters[index] is not None and (
+            self.calls[index].operation in self.promise.operation
+        )
+
+    def is_use(self, index: int) -> bool:
+        """Whether the call may have used a budget: it is in ``P``."""
+        letter = self.letters[index]
+        return letter is not None and (letter is not Letter.R or self.promise.refused_count)
+
+    @cached_property
+    def _by_key(self) -> Mapping[str | None, tuple[int, ...]]:
+        """All calls by key; None holds those that may be any key's."""
+        found: dict[str | None, list[int]] = defaultdict(list)
+        for index, key in enumerate(self.keys):
+            if self.letters[index] is not None:
+                found[key].append(index)
+        return {key: tuple(indexes) for key, indexes in found.items()}
+
+    def with_key(self, key: str | None) -> tuple[int, ...]:
+        """Calls that certainly have this key (None: those that may have any)."""
+        return self._by_key.get(key, ())
+
+    def near_key(self, key: str) -> list[int]:
+        """Calls that have this key or may have it, in the order of the history."""
+        return sorted((*self.with_key(key), *self.with_key(None)))
+
+    @cached_property
+    def _first_refusals(self) -> Mapping[str | None, int]:
+        found: dict[str | None, int] = {}
+        for index, letter in enumerate(self.letters):
+            answered = self.calls[index].answered_seq
+            if letter is Letter.R and answered is not None:
+                key = self.keys[index]
+                found[key] = min(found.get(key, answered), answered)
+        return found
+
+    def first_refusal_answered(self, key: str | None) -> int | None:
+        """Order number at which the key first read a refusal."""
+        return self._first_refusals.get(key)
+
+    # The upper half
+
+    def taken(self, key: str, era: Era) -> tuple[int, ...]:
+        """Calls that certainly used the key's budget of that era: ``A``."""
+        return tuple(
+            index
+            for index in self.with_key(key)
+            if self.letters[index] is Letter.A
+            and era.holds(self.calls[index])
+            and not self.timeline.is_astride(self.calls[index])
+        )
+
+    def rooms(self, key: str, era: Era, axis: int) -> tuple[Room, ...]:
+        """The prepared upper half of each limit."""
+        place = key, era, axis
+        if place not in self._rooms:
+            taken = Taken.of(self.spans[axis][index] for index in self.taken(key, era))
+            self._rooms[place] = tuple(
+                budget.times(era.factor).upper(taken) for budget in self.budgets
+            )
+        return self._rooms[place]
+
+    def is_over(self, index: int) -> bool:
+        """Whether an admission of the call is a break, under any limit, on every axis."""
+        return any(
+            self._all_axes(index, era, limit)
+            for era in self.eras_of(index)
+            for limit in range(len(self.budgets))
+        )
+
+    def _all_axes(self, index: int, era: Era, limit: int) -> bool:
+        key = self.keys[index]
+        return key is not None and all(
+            self.rooms(key, era, axis)[limit].over(
+                spans[index], counted=self.letters[index] is Letter.A
+            )
+            for axis, spans in enumerate(self.spans)
+        )
+
+    def was_over(self, index: int) -> bool:
+        """The same for what had been admitted by then: no call that came after it counts."""
+        key = self.keys[index]
+        if key is None or not self.is_over(index):
+            return False
+        return any(
+            all(
+                budget.times(era.factor)
+                .upper(Taken.of(self._not_after(index, self.taken(key, era), spans)))
+                .over(spans[index], counted=False)
+                for spans in self.spans
+            )
+            for era in self.eras_of(index)
+            for budget in self.budgets
+        )
+
+    @staticmethod
+    def _not_after(
+        index: int, others: Iterable[int], spans: tuple[Interval, ...]
+    ) -> list[Interval]:
+        return [
+            spans[other]
+            for other in others
+            if other != index and not spans[other].is_after(spans[index])
+        ]
+
+    def eras_of(self, index: int) -> list[Era]:
+        """The eras in which the call lies whole; none for what nothing can be said of."""
+        call = self.calls[index]
+        if self.letters[index] is Letter.L or self.timeline.is_astride(call):
+            return []
+        return [era for era in self.timeline.eras if era.holds(call)]
+
+    # The lower half
+
+    def debts(self, key: str) -> tuple[tuple[Debt, ...], ...]:
+        """The prepared lower half: by axis, by limit."""
+        if key not in self._debts:
+            used = [index for index in self.near_key(key) if self.is_use(index)]
+            uses = (Use.of(spans[index] for index in used) for spans in self.spans)
+            self._debts[key] = tuple(
+                tuple(budget.lower(use) for budget in self.budgets) for use in uses
+            )
+        return self._debts[key]
+
+    def owes(self, index: int) -> bool:
+        """Whether this promise alone, under each of its limits, must admit the call."""
+        return not self.maybe_full(index)
+
+    def maybe_full(self, index: int) -> frozenset[int]:
+        """The limits (by place) that may rightly have refused the call."""
+        key, call = self.keys[index], self.calls[index]
+        every = frozenset(range(len(self.budgets)))
+        if key is None or self.timeline.is_astride(call) or self._is_closed(call):
+            return every
+        spans = [self._known_part(axis[index]) for axis in self.spans]
+        counted = self.is_use(index)
+        return frozenset(
+            limit
+            for limit in every
+            if not self._is_fresh(limit, spans[0])
+            or not all(
+                debts[limit].owes(span, counted=counted)
+                for span, debts in zip(spans, self.debts(key), strict=True)
+            )
+        )
+
+    @staticmethod
+    def _known_part(span: Interval) -> Interval:
+        """A lost call is looked at as if it took effect when it was sent."""
+        return span if span.end < FOREVER else span._replace(end=span.start)
+
+    def _is_closed(self, call: Call) -> bool:
+        store = self.promise.store
+        return (
+            store is not None
+            and store.when_down == "closed"
+            and self.timeline.outage_of(call) is not None
+        )
+
+    def _is_fresh(self, limit: int, span: Interval) -> bool:
+        """Whether nobody else can have used the budget: others may have, before we came."""
+        if self.exclusive_from_ns is None:
+            return True
+        return span.start >= self.exclusive_from_ns + self.budgets[limit].memory_ns
