@@ -79,12 +79,14 @@ class Verification:
         promise: what is verified.
         budget_s: real seconds that it may take.
         progress: told before each trial.
+        thorough: play every trial, also when one has proved enough.
     """
 
     world: World
     promise: Promise
     budget_s: float
     progress: Progress
+    thorough: bool = False
     _results: list[TrialResult] = field(default_factory=list)
     _counterexamples: dict[str, Counterexample] = field(default_factory=dict)
     _deadline_s: float = 0.0
@@ -96,6 +98,7 @@ class Verification:
         try:
             verdict = self._verdict()
         except CouldNotRun as error:
+            self.world.spoil()
             verdict = Verdict.unknown(f"could not run: {error}")
         return PromiseResult(
             promise=self.promise,
@@ -124,7 +127,7 @@ class Verification:
     def _play_in_turn(self, trials: Sequence[Trial]) -> None:
         proved: TrialResult | None = None
         for number, trial in enumerate(trials, start=1):
-            if proved is not None:
+            if proved is not None and not self.thorough:
                 self._results.append(_not_played(trial, f"{proved.trial.name} had proved enough"))
                 continue
             self.progress(trial.name, number, len(trials))
@@ -166,8 +169,9 @@ class Verification:
                 )
         if self.world.time.mode == "frozen" or self.world.history().calls:
             self.world.move_to(self.world.now_ns + quiet_ns)
-        player = self._player(trial)
-        return self._judge(trial, play_one(self.world, player))
+        played = play_one(self.world, self._player(trial))
+        self.world.heal_all()
+        return self._judge(trial, played)
 
     def _play_in_one_schedule(self, trials: Sequence[Trial]) -> None:
         """In real time: all trials on their own keys at once, each in three fresh worlds."""

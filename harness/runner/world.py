@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal, Self
 
 import httpx
@@ -14,6 +15,7 @@ from harness.client import Client, Request
 from harness.clock.errors import ClockIgnored, ClockUnavailable
 from harness.clock.held import HeldClock
 from harness.contract.load import LoadedContract
+from harness.contract.model import Contract
 from harness.contract.names import expand
 from harness.errors import CouldNotRun
 from harness.history import (
@@ -77,6 +79,8 @@ class World:
         self._calls: list[Call] = []
         self._seq = 0
         self._jumped_ns = 0
+        self._cut: set[str] = set()
+        self._spoiled = False
         self._avoid = {
             proxy
             for promise in self.contract.promises
@@ -196,13 +200,15 @@ class World:
             "work.dir": str(self._supervisor.fresh_directory("work")),
         }
         names |= {f"{name}.url": service.url for name, service in self.services.items()}
-        return names | _environment()
+        return names | _environment(self.contract)
 
     def _connect(self) -> None:
         target = self.target
         host = f"[{target.host}]" if ":" in target.host else target.host
         self.composer = Composer(
-            contract=self.contract, authority=f"{host}:{target.port}", names=_environment()
+            contract=self.contract,
+            authority=f"{host}:{target.port}",
+            names=_environment(self.contract),
         )
         self._client = Client(
             target.host,
@@ -273,7 +279,11 @@ class World:
     @property
     def usable(self) -> bool:
         """Whether the next promise can be played here too."""
-        return self._target is not None and self._target.alive()
+        return not self._spoiled and self._target is not None and self._target.alive()
+
+    def spoil(self) -> None:
+        """Something here could not do its part: nothing more may be judged in this world."""
+        self._spoiled = True
 
     def check_alive(self) -> None:
         """Raise CouldNotRun, with its last output, if the target has ended."""
@@ -306,6 +316,7 @@ class World:
 
     def cut(self, dependency: str) -> None:
         """Kill a store and count that nobody answers there any more."""
+        self._cut.add(dependency)
         effect = self.services[dependency].cut()
         self._events.append(
             FaultBegan(
@@ -319,11 +330,20 @@ class World:
         )
 
     def heal(self, dependency: str) -> None:
-        """Bring a store back, empty; a no-op for one that is there."""
+        """Bring a store back, empty.
+
+        Its clock runs meanwhile: Valkey measures the clock source when it starts, and would do so
+        for ever on one that stands still.
+        """
         service = self.services[dependency]
-        service.heal()
-        if self._held is not None and service.pid is not None:
-            self._held.watch(service.pid)
+        before = self.now_ns
+        with self._running():
+            service.heal()
+        if self._held is not None:
+            if service.pid is not None:
+                self._held.watch(service.pid)
+            self._moved(before, "settle")
+        self._cut.discard(dependency)
         self._events.append(
             FaultEnded(
                 seq=self._next(),
@@ -334,10 +354,23 @@ class World:
             )
         )
 
-    def forget_connections(self) -> None:
-        """Close the connections that were kept alive."""
+    def heal_all(self) -> None:
+        """Bring back whatever a plan that ended early has left cut off, and close its connections."""
+        for dependency in sorted(self._cut):
+            self.heal(dependency)
         if self._client is not None:
             self._client.forget()
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Let a held clock run at the machine's rate, and hold it again."""
+        if self._held is not None:
+            self._held.run()
+        try:
+            yield
+        finally:
+            if self._held is not None:
+                self._held.freeze()
 
     def _quiet(self) -> bool:
         """No answer for a while: jump a frozen clock to the target's own deadline, within bounds."""
@@ -350,7 +383,7 @@ class World:
         self._moved(before, "deadline")
         return True
 
-    def _moved(self, before_ns: int, why: Literal["plan", "deadline"]) -> None:
+    def _moved(self, before_ns: int, why: Literal["plan", "deadline", "settle"]) -> None:
         self._events.append(
             ClockMoved(
                 seq=self._next(),
@@ -369,5 +402,7 @@ class World:
         return self._seq
 
 
-def _environment() -> dict[str, str]:
-    return {f"env.{name}": value for name, value in os.environ.items()}
+def _environment(contract: Contract) -> dict[str, str]:
+    """The ``{env.…}`` names that the contract uses."""
+    text = contract.model_dump_json()
+    return {f"env.{name}": value for name, value in os.environ.items() if f"{{env.{name}}}" in text}

@@ -1,0 +1,1 @@
+"""Who tests the tests? Healthy targets are left alone, planted defects are caught and rightly named."""

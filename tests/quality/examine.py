@@ -1,0 +1,99 @@
+"""Verifies the promises of a reference contract against its healthy target or a mutant of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.contract.load import LoadedContract, load
+from harness.promises import words
+from harness.runner.verify import PromiseResult, Verification
+from harness.runner.world import World
+from harness.seeds import Seed
+from harness.supervisor import Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+BUDGET_S = 300.0
+
+
+def reference(target: str) -> LoadedContract:
+    """The contract of a reference target."""
+    return load(ROOT / "fixtures" / "targets" / target / "contract.yaml", words())
+
+
+def with_module(loaded: LoadedContract, module: str) -> LoadedContract:
+    """The same contract, its target started from another module."""
+    target = loaded.contract.target
+    command = tuple(
+        module if part.startswith("fixtures.targets.") else part for part in target.command or ()
+    )
+    contract = loaded.contract.model_copy(
+        update={"target": target.model_copy(update={"command": command})}
+    )
+    return replace(loaded, contract=contract)
+
+
+def examine(
+    loaded: LoadedContract,
+    only: Collection[str] | None = None,
+    *,
+    seed: int = 1,
+    thorough: bool = False,
+) -> dict[str, PromiseResult]:
+    """Verify each promise in a world of its own target; what cannot start raises."""
+    found: dict[str, PromiseResult] = {}
+    with Supervisor() as supervisor, World(loaded, supervisor, Seed(seed)) as world:
+        for promise in loaded.contract.promises:
+            if only is None or promise.id in only:
+                run = Verification(world, promise, BUDGET_S, _silent, thorough=thorough)
+                found[promise.id] = run.run()
+    return found
+
+
+def _silent(name: str, number: int, total: int) -> None:
+    """Nobody looks on."""
+    del name, number, total
+
+
+@contextmanager
+def busy_cores(count: int = 3) -> Iterator[None]:
+    """Other processes that compute without pause, more of them than the machine has cores."""
+    context = multiprocessing.get_context("spawn")
+    spinners = [context.Process(target=_spin_for_ever, daemon=True) for _ in range(count)]
+    for spinner in spinners:
+        spinner.start()
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.join()
+
+
+@contextmanager
+def slow_client() -> Iterator[None]:
+    """Threads beside the client that take the interpreter's lock from it, again and again."""
+    stop = threading.Event()
+    spinners = [threading.Thread(target=_spin, args=(stop,), daemon=True) for _ in range(2)]
+    for spinner in spinners:
+        spinner.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for spinner in spinners:
+            spinner.join()
+
+
+def _spin(stop: threading.Event) -> None:
+    while not stop.is_set():
+        sum(range(2_000))
+
+
+def _spin_for_ever() -> None:
+    while True:
+        sum(range(2_000))

@@ -1,0 +1,99 @@
+"""The quality matrix: for each planted defect, which trials caught it and which promises were named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fixtures.mutants import MUTANTS, Mutant
+from harness.runner.verify import PromiseResult
+from harness.verdict import Status
+from tests.quality.examine import examine, reference, with_module
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one mutant, or of a healthy target (``mutant`` is None)."""
+
+    mutant: Mutant | None
+    target: str
+    results: dict[str, PromiseResult]
+
+    @property
+    def named(self) -> set[str]:
+        """Promises that were called broken."""
+        return self._with(Status.BROKEN)
+
+    @property
+    def kept(self) -> set[str]:
+        """Promises that were called kept."""
+        return self._with(Status.KEPT)
+
+    @property
+    def missed(self) -> set[str]:
+        """Promises that should have been called broken, or at least not kept."""
+        if self.mutant is None:
+            return set()
+        expected = self.mutant.breaks & self.results.keys()
+        return expected - self.named if self.mutant.verdict == "broken" else expected & self.kept
+
+    @property
+    def accused(self) -> set[str]:
+        """Promises that were called broken although they hold."""
+        mutant = self.mutant
+        return self.named - (mutant.breaks | mutant.may_break if mutant else frozenset())
+
+    @property
+    def trials(self) -> list[str]:
+        """Trials that showed it."""
+        return sorted(
+            {
+                one.trial.name
+                for result in self.results.values()
+                for one in result.results
+                if one.verdict.status is Status.BROKEN
+            }
+        )
+
+    def _with(self, status: Status) -> set[str]:
+        return {name for name, result in self.results.items() if result.verdict.status is status}
+
+
+def healthy_rows() -> Iterator[Row]:
+    """Both reference targets, all their promises."""
+    for target in ("amodels", "sum"):
+        yield Row(None, target, examine(reference(target)))
+
+
+def mutant_row(mutant: Mutant, only: Iterable[str] | None = None, *, thorough: bool = False) -> Row:
+    """One planted defect, all promises or only some."""
+    loaded = with_module(reference(mutant.target), mutant.module)
+    chosen = None if only is None else set(only)
+    return Row(mutant, mutant.target, examine(loaded, chosen, thorough=thorough))
+
+
+def mutant_rows(*, thorough: bool) -> Iterator[Row]:
+    """All planted defects, all promises of their contracts."""
+    for mutant in MUTANTS:
+        yield mutant_row(mutant, thorough=thorough)
+
+
+def markdown(rows: Iterable[Row]) -> Iterator[str]:
+    """The matrix as a table, a line each."""
+    yield "| target | planted defect | named broken | missed | wrongly accused | seen by |"
+    yield "|---|---|---|---|---|---|"
+    for row in rows:
+        yield " | ".join(
+            (
+                f"| {row.target}",
+                row.mutant.defect if row.mutant else "(healthy)",
+                _list(row.named),
+                _list(row.missed),
+                _list(row.accused),
+                f"{_list(row.trials)} |",
+            )
+        )
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "-"
