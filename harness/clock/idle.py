@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 
 from harness.clock.page import FOREVER_NS, Kind, Page, Slot
@@ -77,13 +76,13 @@ class IdleRule:
         now_ns = self._page.now_ns()
         due = [slot for slot in self.waiting(proof) if slot.deadline_ns <= now_ns]
         for slot in due:
-            if slot.kind == Kind.ITIMER:  # none of its threads is in a wait that the move has ended
+            if slot.signal:  # its main thread sleeps in a wait that a move does not end
                 expire(self._page, slot, now_ns)
         return bool(due)
 
 
 def expire(page: Page, slot: Slot, now_ns: int) -> None:
-    """Send the SIGALRM of a process that sleeps in waits which the library does not wrap."""
+    """Send a timer's signal to a process that sleeps in waits which the library does not wrap."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(slot.pid, signal.SIGALRM)
+        os.kill(slot.pid, slot.signal)
         page.renew_timer(slot, now_ns)

@@ -23,7 +23,7 @@ ONE_PPM = 1_000_000
 HEADER_BYTES, SLOT_BYTES, SLOTS = 128, 64, 4096
 SIZE_BYTES = HEADER_BYTES + SLOT_BYTES * SLOTS
 USED_AT = 52  # used, capacity, unslotted, sliced: four words
-SLOT = struct.Struct("<QIIqqQqQQ")  # owner state kind deadline period waits seen reads spare
+SLOT = struct.Struct("<QIIqqQqQII")  # owner state kind deadline period waits seen reads signal -
 BLOCKED, REAL = 1, 2
 
 
@@ -60,6 +60,8 @@ class Slot:
     seen_ns: int
     """The last time that was handed out to it, 0 for none."""
     reads: int
+    signal: int
+    """What a timer sends to its process; 0 is none."""
 
 
 class Page:
@@ -141,16 +143,23 @@ class Page:
         """How many processes wait in slices of 1 ms, for want of ``futex_waitv``."""
         return int(struct.unpack_from("<I", self._map, USED_AT + 12)[0])
 
+    @property
+    def slots_used(self) -> int:
+        """How many slots have ever been owned: the first that many."""
+        return int(struct.unpack_from("<I", self._map, USED_AT)[0])
+
     def slots(self) -> Iterator[Slot]:
         """All slots that have an owner; one that died may be among them."""
-        used = struct.unpack_from("<I", self._map, USED_AT)[0]
+        used = self.slots_used
         raw = self._map[HEADER_BYTES : HEADER_BYTES + SLOT_BYTES * used]
         for index, values in enumerate(SLOT.iter_unpack(raw)):
-            owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, _spare = values
+            owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, signal, _ = values
             if owner:
                 blocked = state == BLOCKED
                 pid, tid = owner >> 32, owner & 0xFFFFFFFF
-                yield Slot(index, pid, tid, kind, blocked, deadline_ns, period_ns, seen_ns, reads)
+                yield Slot(
+                    index, pid, tid, kind, blocked, deadline_ns, period_ns, seen_ns, reads, signal
+                )
 
     def renew_timer(self, slot: Slot, now_ns: int) -> None:
         """Note that a timer has fired: wait for its next period, or no more.

@@ -85,7 +85,7 @@ static int sleep_held(struct condition *c, uint32_t sequence, const struct wait 
 {
     while (atomic_load(&c->sequence) == sequence) {
         uint32_t moves = moves_now();
-        timers_sync();
+        timers_sync(true, NULL);
         int64_t ns = wait_real_ns(wait);
         if (!ns)
             return ETIMEDOUT;
@@ -184,7 +184,7 @@ static int lock_until(pthread_mutex_t *mutex, int64_t deadline)
     int error = errno;
     wait_begin(&wait, KIND_MUTEX, deadline);
     for (;;) {
-        timers_sync();
+        timers_sync(true, NULL);
         int64_t ns = wait_real_ns(&wait);
         struct timespec slice = to_timespec(real_ns(CLOCK_REALTIME) + (ns < SLICE_NS ? ns : SLICE_NS));
         result = real.pthread_mutex_timedlock(mutex, &slice);

@@ -86,6 +86,7 @@ static struct slot *take_at(unsigned index, uint64_t expected, uint64_t owner, e
     atomic_store(&slot->kind, kind);
     atomic_store(&slot->deadline, FOREVER);
     atomic_store(&slot->period, 0);
+    atomic_store(&slot->signal, 0);
     atomic_store(&slot->seen, 0);
     atomic_store(&slot->reads, 0);
     uint32_t used = atomic_load(&page->used);
@@ -118,7 +119,9 @@ struct slot *claim_slot(void)
     if (self.slot)
         return self.slot;
     int error = errno;
-    self.slot = take(owner_id((uint32_t)real.syscall(SYS_gettid)), KIND_NONE);
+    uint32_t tid = (uint32_t)real.syscall(SYS_gettid);
+    self.is_main = tid == (uint32_t)getpid();
+    self.slot = take(owner_id(tid), KIND_NONE);
     self.refused = !self.slot;
     if (self.slot)
         pthread_setspecific(thread_key, self.slot);

@@ -83,13 +83,18 @@ static int poll_held(struct pollfd *fds, nfds_t count, int64_t deadline, const s
     wait_begin(&wait, KIND_POLL, deadline);
     for (;;) {
         struct timespec at;
-        timers_sync();
+        bool interrupted = timers_sync(false, mask);
         int64_t ns = wait_real_ns(&wait);
         all[count] = (struct pollfd){.fd = wake, .events = POLLIN};
-        result = real.ppoll(all, count + 1, poll_timeout(ns, wake >= 0, &at), mask);
+        /* After a handler ran: whatever is ready, else EINTR. */
+        result = real.ppoll(all, count + 1, poll_timeout(interrupted ? 0 : ns, wake >= 0, &at), mask);
         if (result > 0 && all[count].revents) {
             wake = after_wake(wake, all[count].revents);
             result--;
+        }
+        if (result == 0 && interrupted) {
+            errno = EINTR;
+            result = -1;
         }
         if (result != 0 || !ns)
             break;
@@ -147,9 +152,13 @@ static int epoll_held(int epoll, struct epoll_event *events, int count, int64_t 
     wait_begin(&wait, KIND_EPOLL, deadline);
     for (;;) {
         struct timespec at;
-        timers_sync();
+        bool interrupted = timers_sync(false, mask);
         int64_t ns = wait_real_ns(&wait);
         result = real.epoll_pwait(epoll, events, count, 0, mask);
+        if (result == 0 && interrupted) {
+            errno = EINTR;
+            result = -1;
+        }
         if (result != 0 || !ns)
             break;
         struct pollfd both[2] = {{.fd = epoll, .events = POLLIN}, {.fd = wake, .events = POLLIN}};

@@ -39,10 +39,14 @@ static int wait_for(sem_t *semaphore, int64_t deadline)
             errno = error;
             return 0;
         }
-        timers_sync();
+        bool interrupted = timers_sync(true, NULL);
         int64_t ns = wait_real_ns(&wait);
         if (!ns) {
             error = ETIMEDOUT;
+            break;
+        }
+        if (interrupted) {
+            error = EINTR;
             break;
         }
         if (wait_on((_Atomic uint32_t *)both, 0, !s->shared, moves, ns) < 0 && errno == EINTR) {

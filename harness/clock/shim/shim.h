@@ -106,7 +106,8 @@ struct slot {
     _Atomic uint64_t waits;   /* waits begun: tells two equal waits apart */
     _Atomic int64_t seen;     /* the last monotonic ns handed out to this thread … */
     _Atomic uint64_t reads;   /* … and how often: the proof that it asks us at all */
-    uint64_t spare;
+    _Atomic uint32_t signal;  /* of a timer: what it sends to its process; 0: nothing */
+    uint32_t spare;
 };
 
 struct page {
@@ -133,6 +134,7 @@ struct moment {
 
 struct thread {
     struct slot *slot;
+    bool is_main;
     bool refused;   /* the table was full when this thread asked */
     int wake_epoll; /* private epoll on the FIFO, plus 1; 0: none yet */
 };
@@ -217,7 +219,10 @@ int wait_on(_Atomic uint32_t *word, uint32_t value, bool is_private, uint32_t mo
 
 /* ---- timers.c ---- */
 
-void timers_sync(void); /* fire what is due; every wait loop calls it after each look at the page */
+/* Fire what is due. Every wait loop calls it after each look at the page. True: a signal handler ran, and
+ * the wait has to end with EINTR. `restarts`: not if the handler was set with SA_RESTART; `mask`: what the
+ * wait itself blocks, NULL: what the thread blocks. */
+bool timers_sync(bool restarts, const sigset_t *mask);
 void timers_adopt(void);
 void timers_forget(void); /* in a child after fork */
 void timers_release(void);

@@ -12,11 +12,11 @@ EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *le
     wait_begin(&wait, KIND_SLEEP, is_absolute ? deadline_of(clock, length) : deadline_in(to_ns(length)));
     for (;;) {
         uint32_t moves = moves_now();
-        timers_sync();
+        bool interrupted = timers_sync(false, NULL);
         int64_t ns = wait_real_ns(&wait);
         if (!ns)
             break;
-        if (wait_on(NULL, 0, false, moves, ns) < 0) {
+        if (interrupted || wait_on(NULL, 0, false, moves, ns) < 0) {
             int64_t rest = wait.deadline - now().mono_ns;
             if (left && !is_absolute)
                 *left = to_timespec(rest > 0 ? rest : 0);
@@ -66,7 +66,11 @@ EXPORT int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict info,
     int result;
     wait_begin(&wait, KIND_SIGNAL, deadline_in(to_ns(length)));
     for (;;) {
-        timers_sync();
+        if (timers_sync(false, NULL)) {
+            result = -1;
+            errno = EINTR;
+            break;
+        }
         int64_t ns = wait_real_ns(&wait);
         struct timespec slice = to_timespec(ns < SLICE_NS ? ns : SLICE_NS);
         result = real.sigtimedwait(set, info, &slice);

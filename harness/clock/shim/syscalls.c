@@ -18,7 +18,7 @@ static long futex_wait_held(_Atomic uint32_t *word, int operation, uint32_t valu
     wait_begin(&wait, KIND_FUTEX, is_relative ? deadline_in(to_ns(at)) : deadline_of(clock, at));
     for (;;) {
         uint32_t moves = moves_now();
-        timers_sync();
+        bool interrupted = timers_sync(true, NULL);
         int64_t ns = wait_real_ns(&wait);
         result = -1;
         if (atomic_load(word) != value) {
@@ -29,7 +29,7 @@ static long futex_wait_held(_Atomic uint32_t *word, int operation, uint32_t valu
             error = ETIMEDOUT;
             break;
         }
-        int woken = wait_on(word, value, operation & PRIVATE, moves, ns);
+        int woken = interrupted ? (errno = EINTR, -1) : wait_on(word, value, operation & PRIVATE, moves, ns);
         if (woken == 1) {
             result = 0;
             break;

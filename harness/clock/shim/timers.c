@@ -3,10 +3,12 @@
  * A timer's truth is its slot: deadline and period on the page's clock. Only while the clock runs is it also
  * armed in the kernel, so that it fires even where nobody looks. A process finds out about a move when one of
  * its threads wakes from a wrapped wait; timers_sync() then fires what is due and arms or disarms the rest.
- * (Is every thread in a wait we do not wrap, the controller sends the SIGALRM: harness/clock/idle.py.)
  *
- * What is due fires through the kernel's own timer, set to one nanosecond: so a timerfd becomes readable and a
- * POSIX timer notifies in the way its program asked for. A jump past several periods fires once.
+ * A timerfd and a timer with a thread of its own fire through the kernel's timer, set to one nanosecond. A
+ * signal has to interrupt the wait it comes in, as it would by itself: so it is sent by the main thread to
+ * itself from within its wait, which then ends with EINTR (the kernel prefers the main thread, too). Does the
+ * main thread sleep in a wait of another kind, the controller sends the signal: harness/clock/idle.py.
+ * A move past several periods fires once.
  */
 #include "shim.h"
 
@@ -17,6 +19,8 @@ struct timer {
     int fd;
     timer_t id;
     clockid_t clock;
+    int signal; /* what it sends; 0: a timerfd, or a thread gets it */
+    union sigval value;
     struct slot *slot;
     int64_t kernel_first_ns; /* real time of the first expiry as armed in the kernel; 0: not armed */
     int64_t kernel_period_ns;
@@ -24,7 +28,7 @@ struct timer {
 
 static struct timer timers[TIMERS];
 static atomic_uint timers_used; /* timers[0, timers_used) have ever been taken */
-static atomic_flag busy = ATOMIC_FLAG_INIT;
+static atomic_flag busy = ATOMIC_FLAG_INIT; /* one thread at a time; who finds it taken lets the other do it */
 static uint32_t synced_moves;
 
 /* Signals stay out while the lock is held: handlers call setitimer and alarm. */
@@ -63,6 +67,8 @@ static struct timer *find(enum kind kind, int fd, timer_t id, bool create)
         unused = &timers[atomic_fetch_add(&timers_used, 1)];
     if (unused)
         *unused = (struct timer){.kind = kind, .fd = fd, .id = id, .clock = CLOCK_MONOTONIC};
+    if (unused && kind == KIND_ITIMER)
+        unused->signal = SIGALRM;
     return unused;
 }
 
@@ -114,13 +120,18 @@ static void note_kernel_expiries(struct slot *slot, struct timer *t)
     t->kernel_first_ns += times * t->kernel_period_ns;
 }
 
-static void fire(struct timer *t, int64_t period_ns, int64_t rate_ppm)
+static void send_to_self(struct timer *t)
 {
-    if (t->kind == KIND_ITIMER) {
-        kernel_set(t, 0, 0);
-        real.syscall(SYS_kill, getpid(), SIGALRM);
-        return;
-    }
+    siginfo_t info = {0};
+    info.si_signo = t->signal;
+    info.si_code = t->kind == KIND_ITIMER ? SI_KERNEL : SI_TIMER;
+    info.si_value = t->value;
+    kernel_set(t, 0, 0);
+    real.syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), t->signal, &info);
+}
+
+static void fire_through_kernel(struct timer *t, int64_t period_ns, int64_t rate_ppm)
+{
     kernel_set(t, 1, period_ns && rate_ppm > 0 ? at_rate(period_ns, rate_ppm) : 0);
     if (rate_ppm <= 0 || !period_ns)
         t->kernel_first_ns = 0; /* it will expire by itself; disarming it would take the expiry back */
@@ -128,45 +139,78 @@ static void fire(struct timer *t, int64_t period_ns, int64_t rate_ppm)
         t->kernel_first_ns += t->kernel_period_ns;
 }
 
-static void sync_one(struct timer *t, bool rearm)
+/* Where a due signal may be sent from here: by the main thread, if its wait lets the signal in. */
+static bool may_signal(const struct timer *t, const sigset_t *mask)
+{
+    return mask && self.is_main && !sigismember(mask, t->signal);
+}
+
+/* Returns the signal that this thread has just sent to itself, or 0. */
+static int sync_one(struct timer *t, bool rearm, const sigset_t *mask)
 {
     struct slot *slot = t->slot;
     if (!slot || atomic_load(&slot->state) != STATE_BLOCKED)
-        return;
+        return 0;
     struct moment m = now();
     int64_t period = atomic_load(&slot->period);
     note_kernel_expiries(slot, t);
     int64_t deadline = atomic_load(&slot->deadline);
-    bool is_due = deadline <= m.mono_ns;
+    bool is_due = deadline <= m.mono_ns, by_self = t->signal && may_signal(t, mask);
     if (is_due) {
+        if (t->signal && !by_self && m.rate_ppm <= 0) {
+            if (rearm && t->kernel_first_ns)
+                kernel_set(t, 0, 0);
+            return 0; /* it stays due, for the main thread or the controller */
+        }
         int64_t next = period ? deadline + period * ((m.mono_ns - deadline) / period + 1) : FOREVER;
         atomic_store(&slot->deadline, next);
         if (!period)
             atomic_store(&slot->state, STATE_RUNNING);
-        fire(t, period, m.rate_ppm);
+        if (!by_self) {
+            fire_through_kernel(t, period, m.rate_ppm);
+            return 0;
+        }
+        send_to_self(t);
         deadline = next;
     }
-    if (deadline == FOREVER || (is_due && t->kind != KIND_ITIMER) || !(rearm || is_due))
-        return;
-    if (m.rate_ppm > 0)
-        kernel_set(t, at_rate(deadline - m.mono_ns, m.rate_ppm), at_rate(period, m.rate_ppm));
-    else if (t->kernel_first_ns)
-        kernel_set(t, 0, 0);
+    if (deadline != FOREVER && (rearm || is_due)) {
+        if (m.rate_ppm > 0)
+            kernel_set(t, at_rate(deadline - m.mono_ns, m.rate_ppm), at_rate(period, m.rate_ppm));
+        else if (t->kernel_first_ns)
+            kernel_set(t, 0, 0);
+    }
+    return is_due ? t->signal : 0;
 }
 
-void timers_sync(void)
+/* Whether a wait that `signal` came in ends with EINTR. */
+static bool interrupts(int signal, bool restarts)
+{
+    struct sigaction action;
+    if (sigaction(signal, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+        return false;
+    return !(restarts && (action.sa_flags & SA_RESTART));
+}
+
+bool timers_sync(bool restarts, const sigset_t *mask)
 {
     sigset_t old;
+    if (!atomic_load_explicit(&timers_used, memory_order_relaxed))
+        return false;
     int error = errno;
-    if (!atomic_load_explicit(&timers_used, memory_order_relaxed) || !lock(&old, false))
-        return;
+    if (!lock(&old, false))
+        return false;
+    bool interrupted = false;
     uint32_t moves = moves_now();
     bool rearm = moves != synced_moves;
     synced_moves = moves;
-    for (unsigned i = 0; i < atomic_load(&timers_used); i++)
-        sync_one(&timers[i], rearm);
+    for (unsigned i = 0; i < atomic_load(&timers_used); i++) {
+        int sent = sync_one(&timers[i], rearm, mask ? mask : &old);
+        if (sent && !sigismember(&old, sent) && interrupts(sent, restarts))
+            interrupted = true;
+    }
     unlock(&old);
     errno = error;
+    return interrupted;
 }
 
 void timers_forget(void)
@@ -230,7 +274,8 @@ static bool set(struct timer *t, int64_t deadline, int64_t period_ns)
     atomic_store(&t->slot->period, period_ns);
     if (deadline != FOREVER)
         atomic_store(&t->slot->state, STATE_BLOCKED);
-    sync_one(t, true);
+    atomic_store(&t->slot->signal, (uint32_t)t->signal);
+    sync_one(t, true, NULL);
     return true;
 }
 
@@ -348,8 +393,11 @@ EXPORT int timer_create(clockid_t clock, struct sigevent *restrict event, timer_
         return result;
     lock(&mask, true);
     struct timer *t = find(KIND_POSIX_TIMER, 0, *id, true);
-    if (t)
+    if (t) {
         t->clock = clock;
+        t->signal = !event ? SIGALRM : event->sigev_notify == SIGEV_SIGNAL ? event->sigev_signo : 0;
+        t->value = event ? event->sigev_value : (union sigval){.sival_ptr = *id};
+    }
     unlock(&mask);
     return result;
 }
