@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 GRACE_S: Final = 2.0
+CLOSE_GRACE_S: Final = 1.5  # 2 s after Ctrl-C nothing shall be left
 PROCESS_MARKER: Final = "STORMPROOF_PROCESS"
 _KEPT_BYTES: Final = 65_536
 _TRIM_BYTES: Final = 8 << 20
@@ -182,6 +183,7 @@ class Supervisor:
             raise CouldNotRun(
                 f"no private directory can be made ({error}): set TMPDIR to one"
             ) from error
+        self._inode = self.directory.lstat().st_ino
         self._register(reaper.directory_entry(str(self.directory)))
         (self.directory / "tmp").mkdir()
 
@@ -246,7 +248,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, IndexError) as error:
             os.close(handle)
             raise CouldNotRun(_why_not(name, command, cwd, env, error)) from error
         entry = reaper.process_entry("group", popen.pid)
@@ -263,17 +265,19 @@ class Supervisor:
         if entry is not None:
             self._register(entry)
 
-    def close(self) -> None:
+    def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """End every process, the youngest first, and remove the directory; idempotent.
 
+        All together have ``grace_s`` to obey SIGTERM.
         In a forked copy of the owner it does nothing: the processes are not the copy's.
         """
         if self._closed or os.getpid() != self._owner:
             return
-        stuck = [error for process in self._processes[::-1] if (error := _stopped(process))]
+        until = time.monotonic() + grace_s
+        stuck = [error for process in self._processes[::-1] if (error := _stopped(process, until))]
         markers = [f"{reaper.RUN_MARKER}={self.run_id}"]
         reaper.end_all(lambda: reaper.family({}, markers, before=0), patience_s=GRACE_S)
-        reaper.remove(str(self.directory), self.directory.lstat().st_ino)
+        reaper.remove(str(self.directory), self._inode)
         self._closed = True
         self._tell("done")
         self._leave_reaper()
@@ -338,9 +342,9 @@ class Supervisor:
         self._reaper.wait()
 
 
-def _stopped(process: Process) -> CouldNotRun | None:
+def _stopped(process: Process, until: float) -> CouldNotRun | None:
     try:
-        process.stop()
+        process.stop(max(0.0, until - time.monotonic()))
     except CouldNotRun as error:
         return error
     return None

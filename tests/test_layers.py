@@ -21,7 +21,9 @@ ROWS = (
     ("plugin", "cli"),
 )
 ROW = {name: number for number, names in enumerate(ROWS) for name in names}
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
+FILES = sorted(
+    path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",)
+)
 
 
 def imported(path: Path) -> set[str]:

@@ -191,23 +191,28 @@ class BucketDebt:
     def _has_token(self, at: int, number: int) -> bool:
         if not self._room(at, number, self.bucket.size):
             return False
-        return self.bucket.step_ns is None or self._has_stepped(at, number, self.bucket.step_ns)
+        return self.bucket.step_ns is None or self._has_stepped(at, number)
 
-    def _has_stepped(self, at: int, number: int, step_ns: int) -> bool:
+    def _has_stepped(self, at: int, number: int) -> bool:
         """The same where only whole steps refill; walks back until nothing older can matter."""
         bucket, ends = self.bucket, self.use.ends
         rank = bisect_left(ends, at)
-        if number > rank and number - rank + 1 > bucket.size - 1:
+        if number > rank and number - rank + 1 > bucket.size + self._stepped(-bucket.slack_ns):
             return False
         while rank:
             rank = bisect_left(ends, ends[rank - 1])
-            elapsed = at - ends[rank] - bucket.slack_ns
-            refilled = bucket.tokens_a_step * (elapsed // step_ns) if elapsed >= 0 else -1
+            refilled = self._stepped(at - ends[rank] - bucket.slack_ns)
             if number - rank + 1 > bucket.size + refilled:
                 return False
             if number + 1 <= bucket.size + refilled:
                 return True
         return True
+
+    def _stepped(self, elapsed_ns: int) -> int:
+        """Tokens of whole steps; within the slack the last token at one instant is not owed."""
+        if elapsed_ns < 0:
+            return -1
+        return self.bucket.tokens_a_step * (elapsed_ns // (self.bucket.step_ns or 1))
 
     def unused(self, call: Interval) -> Unused:
         """The emptiest that the bucket can have been when ``call`` took effect."""
@@ -238,5 +243,5 @@ class BucketDebt:
         if elapsed_ns < 0:
             return 0
         if self.bucket.step_ns is not None:
-            return self.bucket.tokens_a_step * (elapsed_ns // self.bucket.step_ns)
+            return self._stepped(elapsed_ns)
         return elapsed_ns * self.bucket.count // self.bucket.window_ns

@@ -217,7 +217,7 @@ def test_a_computing_thread_hands_over_the_gil_while_time_stands_still(waits: Pr
 
 
 def test_ended_threads_give_their_slots_back(waits: Program, clock: HeldClock) -> None:
-    """Three hundred short threads need four slots."""
+    """Ninety short threads need four slots, not ninety."""
     waits.tell("many_threads 1")
     waits.jump_to_answer()
     assert len(clock.state()) == 1

@@ -174,11 +174,20 @@ def _unexpected(number: int, step: Send, expect: Expect, letters: Counter[Letter
 
 
 def _others(promise: RateLimit, around: Surroundings) -> tuple[RateLimit, ...]:
+    """The promises whose budgets may refuse a call rightly; the same budget said twice is no other."""
     return tuple(
         other
         for other in around.promises
-        if isinstance(other, RateLimit) and other.id != promise.id
+        if isinstance(other, RateLimit)
+        and other.id != promise.id
+        and _budget(other) != _budget(promise)
     )
+
+
+def _budget(promise: RateLimit) -> tuple[object, ...]:
+    """All that a limiter could tell two promises apart by."""
+    words = promise.model_dump(exclude={"id", "says", "store", "operation"})
+    return frozenset(promise.operation), *words.items()
 
 
 def _per_caller(promise: RateLimit, around: Surroundings) -> int | None:

@@ -275,6 +275,16 @@ def child_timeout(seconds: float) -> str:
     return "ended"
 
 
+def computing_child(seconds: float) -> str:
+    """A child off the clock, whose work must not look like nothing happening."""
+    code = "import time\nwhile time.process_time() < 0.1: pass"
+    clean = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    with subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE, env=clean) as process:
+        assert process.stdout is not None
+        ended, _, _ = select.select([process.stdout], [], [], seconds)
+    return "ended" if ended else "timeout"
+
+
 def fork(seconds: float) -> str:
     pid = os.fork()
     if pid == 0:
@@ -297,7 +307,7 @@ def closed(seconds: float) -> str:
 
 
 def many_threads(seconds: float) -> str:
-    for _ in range(100):
+    for _ in range(30):
         threads = [threading.Thread(target=time.sleep, args=(seconds / 1e6,)) for _ in range(3)]
         for thread in threads:
             thread.start()
