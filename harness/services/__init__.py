@@ -18,22 +18,23 @@ _OURS: Final = {"valkey": "harness.services.valkey:Valkey"}
 
 
 class Service(Protocol):
-    """A store on a free loopback port that it keeps as long as it lives.
+    """A store on a free loopback port that it keeps as long as it lives."""
 
-    Attributes:
-        name: as in the contract's ``dependencies``.
-        kind: key in :data:`SERVICES`.
-        url: without a trailing slash, path or database: ``redis://127.0.0.1:PORT``.
-        port: where it listens, on 127.0.0.1.
-    """
+    @property
+    def name(self) -> str:
+        """As in the contract's ``dependencies``."""
 
-    name: str
-    kind: str
-    port: int
+    @property
+    def kind(self) -> str:
+        """Key in :data:`SERVICES`."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on 127.0.0.1."""
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Where it is, without a trailing slash, path or database: ``redis://127.0.0.1:PORT``."""
 
     @property
     def pid(self) -> int | None:
