@@ -32,8 +32,8 @@ INFO = 2
 STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11
 """Established, both FIN_WAITs, CLOSE_WAIT, LAST_ACK, CLOSING: whatever may have bytes to send."""
 MESSAGE = struct.Struct("=IHHII")
-REQUEST = struct.Struct("=BBBBI44sII")  # family protocol wants - states, id, any cookie
-CONNECTION = struct.Struct("=BBBB44s8xIIIII")  # … timer -, id, expires unread unsent uid inode
+REQUEST = struct.Struct("=BBBBI40sII")  # family protocol wants - states, id, any cookie
+CONNECTION = struct.Struct("=BBBB40s8xIIIII")  # … timer -, id, expires unread unsent uid inode
 ATTRIBUTE = struct.Struct("=HH")
 NOT_SENT_AT, WINDOW_AT = 144, 228
 ZERO_WINDOW_PROBE = 4
@@ -110,7 +110,7 @@ class Unsent:
         return [parse(body) for family in families for body in self._dump(family)]
 
     def _dump(self, family: int) -> Iterator[memoryview]:
-        body = REQUEST.pack(family, socket.IPPROTO_TCP, 1 << INFO - 1, 0, STATES, bytes(44), 0, 0)
+        body = REQUEST.pack(family, socket.IPPROTO_TCP, 1 << INFO - 1, 0, STATES, bytes(40), 0, 0)
         self._socket.sendto(message(body, NLM_F_REQUEST | NLM_F_DUMP), (0, 0))
         while True:
             for kind, reply in messages(self._socket.recv(REPLY_BYTES)):

@@ -1,0 +1,191 @@
+"""Traps that make a careless clock lie: each has bitten once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.clock import page as page_module
+from harness.clock.errors import NothingToWaitFor
+from harness.clock.held import HeldClock
+from harness.clock.unsent import Unsent
+from tests.clock.conftest import PATIENCE_S, PROGRAMS, SECOND_NS, Program, Start, free_port
+
+
+def talk(start: Start, clock: HeldClock, calls: int) -> list[str]:
+    """Calls between two programs whose kernel holds back every second half."""
+    port = str(free_port())
+    assert start("talker.py", "server", port).answer() == "ready"
+    client = start("talker.py", "client", port)
+    assert client.answer() == "ready"
+    clock.freeze()
+    return call_until_timeout(client, calls)
+
+
+def call_until_timeout(program: Program, calls: int) -> list[str]:
+    """What it said, up to its first time-out."""
+    said: list[str] = []
+    while len(said) < calls and "timeout" not in said:
+        program.tell("call")
+        said.append(program.jump_to_answer()[0])
+    return said
+
+
+def test_bytes_held_by_nagle_make_no_false_jump(start: Start, clock: HeldClock) -> None:
+    """Everybody sleeps for 40 ms, yet nobody times out: the kernel still has something to say."""
+    assert set(talk(start, clock, 30)) == {"answered"}
+
+
+def test_without_the_question_nagle_would_make_false_jumps(
+    start: Start, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trap is real: the test above can fail."""
+    monkeypatch.setattr(Unsent, "of", lambda *_: False)
+    assert "timeout" in talk(start, clock, 30)
+
+
+def ask_a_helper(start: Start, clock: HeldClock, folder: Path, *, watch: bool) -> list[str]:
+    """Calls to a process that does not run under the clock and computes for a while."""
+    to, back = folder / "to", folder / "back"
+    os.mkfifo(to)
+    os.mkfifo(back)
+    with os.fdopen(os.open(to, os.O_RDWR), "rb") as source, back.open("r+b", buffering=0) as sink:
+        helper = subprocess.Popen(
+            [sys.executable, PROGRAMS / "helper.py", "20"], stdin=source, stdout=sink
+        )
+    try:
+        if watch:
+            clock.watch(helper.pid)
+        asker = start("asker.py", to, back)
+        assert asker.answer() == "ready"
+        clock.freeze()
+        return call_until_timeout(asker, 10)
+    finally:
+        helper.kill()
+        helper.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_process_left_out_of_the_scan_makes_false_jumps(
+    start: Start, clock: HeldClock, tmp_path: Path, watch: bool
+) -> None:
+    """With every process of the path in the scan nobody times out; without one, somebody does."""
+    assert ("timeout" in ask_a_helper(start, clock, tmp_path, watch=watch)) is not watch
+
+
+def test_a_new_child_is_in_the_scan_before_it_has_a_slot(start: Start, clock: HeldClock) -> None:
+    """A child off the clock computes while its parent waits with a time-out: no jump meanwhile."""
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    clock.freeze()
+    program.tell("computing_child 5")
+    assert program.jump_to_answer()[0].endswith(" ended")
+
+
+def fill_slots(clock: HeldClock, count: int, owner_pid: int) -> None:
+    """Let ``count`` slots belong to somebody else."""
+    for index in range(count):
+        at = page_module.HEADER_BYTES + page_module.SLOT_BYTES * index
+        struct.pack_into("<Q", clock._page._map, at, owner_pid << 32 | os.getpid())
+    struct.pack_into("<I", clock._page._map, page_module.USED_AT, count)
+
+
+def test_a_full_table_is_no_end_but_a_doubt(start: Start, clock: HeldClock) -> None:
+    """A program without a slot works on, in slices; and the clock says that it proves nothing."""
+    fill_slots(clock, page_module.SLOTS, os.getpid())
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    clock.freeze()
+    begun_ns = clock.now_ns()
+    program.tell("event 60")
+    while not clock.doubt:
+        time.sleep(0.001)
+    clock.advance(60 * SECOND_NS)
+    before, after, outcome = program.answer().split()
+    assert (int(before), int(after), outcome) == (begun_ns, begun_ns + 60 * SECOND_NS, "False")
+    assert "slots" in clock.doubt
+    assert not clock.settle()
+    assert clock.jump() is None
+
+
+def test_slots_of_the_dead_are_taken_again(start: Start, clock: HeldClock) -> None:
+    """Owners that were killed cannot give theirs back; the next program finds that out."""
+    ended = subprocess.Popen(["true"])
+    ended.wait(PATIENCE_S)
+    fill_slots(clock, 1000, ended.pid)
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    assert clock._page.slots_used == 1000
+    clock.freeze()
+    program.tell("sleep 5")
+    before, after, _ = program.jump_to_answer()[0].split()
+    assert int(after) - int(before) == 5 * SECOND_NS
+
+
+def test_a_page_of_another_version_is_left_alone(start: Start, clock: HeldClock) -> None:
+    """An older library beside a newer page does nothing, rather than something wrong."""
+    struct.pack_into("<I", clock._page._map, 4, 99)
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    clock.advance(1000 * SECOND_NS)
+    said = int(program.ask("now 0").split()[0])
+    assert said <= time.monotonic_ns()
+    assert clock.state() == []
+
+
+def test_a_stopped_process_does_not_hold_time_up(start: Start, clock: HeldClock) -> None:
+    """Paused by SIGSTOP, its timers count for nothing; continued, it catches up."""
+    stopped, other = start("waits.py"), start("waits.py")
+    assert (stopped.answer(), other.answer()) == ("ready", "ready")
+    clock.freeze()
+    stopped.tell("sleep 10")
+    assert clock.settle()
+    os.kill(stopped.pid, signal.SIGSTOP)
+    other.tell("sleep 60")
+    assert other.jump_to_answer()[1] == 1
+    with pytest.raises(NothingToWaitFor):
+        other_idle(clock)
+    os.kill(stopped.pid, signal.SIGCONT)
+    before, after, _ = stopped.answer().split()
+    assert int(after) - int(before) == 60 * SECOND_NS
+
+
+def other_idle(clock: HeldClock) -> None:
+    """Jump although nobody can be woken by that."""
+    assert clock.settle()
+    clock.jump()
+
+
+def test_an_answer_before_the_look_is_never_jumped_over(start: Start, clock: HeldClock) -> None:
+    """The first call after the target woke only proves; the caller looks; the next one moves."""
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    clock.freeze()
+    begun_ns = clock.now_ns()
+    program.tell("sleep 1")
+    calls = 0
+    while clock.now_ns() == begun_ns:
+        assert not program.has_answered()
+        moved = clock.jump()
+        calls += 1
+    assert calls >= 2
+    assert moved == clock.now_ns() == begun_ns + SECOND_NS
+
+
+def test_without_futex_waitv_waits_are_sliced_and_exact(start: Start, clock: HeldClock) -> None:
+    """An older kernel or a sandbox: slower to wake, the same times, and still provable."""
+    program: Program = start("without_waitv.py")
+    assert program.answer() == "ready"
+    assert clock._page.sliced == 1
+    clock.freeze()
+    for kind in ("sleep", "event", "queue_get", "lock", "select", "cond_timedwait", "futex"):
+        program.tell(f"{kind} 30")
+        before, after, *_ = program.jump_to_answer()[0].split()
+        assert int(after) - int(before) == 30 * SECOND_NS
