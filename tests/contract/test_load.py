@@ -410,3 +410,14 @@ def test_values_of_the_environment_stay_out(tmp_path: Path) -> None:
     assert SECRET not in repr(load_text(tmp_path, text))
     bad = changed('"key-{n}"', '"{env.TOKEN}-{m}"')
     assert all(SECRET not in problem.message for problem in problems_of(tmp_path, bad))
+
+
+@pytest.mark.parametrize("key", ["burst", "limit", "id", "says"])
+def test_a_key_without_value_is_told_once(tmp_path: Path, key: str) -> None:
+    """Whatever type was due, there is one problem, at the key."""
+    lines = [
+        line[: line.index(":") + 1] if f" {key}:" in line else line for line in GOOD.splitlines()
+    ]
+    (problem,) = problems_of(tmp_path, "\n".join(lines))
+    assert problem.message == f"`{key}` has no value; write one, or leave the key out"
+    assert problem.column == 5
