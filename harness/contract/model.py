@@ -192,20 +192,6 @@ class Operation(Words):
         """Whether there is JSON to send; it may be ``null``."""
         return "json_body" in self.model_fields_set
 
-    @property
-    def method(self) -> str:
-        """The method of the call."""
-        return method_and_path(self.call)[0]
-
-    @property
-    def path(self) -> str:
-        """Path and query of the call, names not yet expanded."""
-        return method_and_path(self.call)[1]
-
-    def is_ok(self, status: int) -> bool:
-        """Whether ``status`` is one of success."""
-        return status in self.ok if self.ok else 200 <= status <= 299
-
     @field_validator("call")
     @classmethod
     def _callable(cls, call: str) -> str:

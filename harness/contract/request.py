@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
-from urllib.parse import quote, urlsplit
-
-from harness.contract.names import expand
+from urllib.parse import urlsplit
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -42,16 +39,6 @@ def method_and_path(call: str) -> tuple[str, str]:
             "percent-encode it, as in %20"
         )
     return method, path
-
-
-def expand_call(call: str, names: Mapping[str, str]) -> tuple[str, str]:
-    """Method and path with the values of ``names`` percent-encoded in their place.
-
-    >>> expand_call("GET /search?q={text}", {"text": "a b&c"})
-    ('GET', '/search?q=a%20b%26c')
-    """
-    method, path = method_and_path(call)
-    return method, expand(path, {name: quote(value, safe="") for name, value in names.items()})
 
 
 def check_path(path: str) -> str:
