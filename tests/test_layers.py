@@ -18,7 +18,7 @@ ROWS = (
     ("clock", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
     ("runner", "shrink", "record", "render"),
-    ("plugin", "cli"),
+    ("plugin", "cli", "__main__"),
 )
 ROW = {name: number for number, names in enumerate(ROWS) for name in names}
 FILES = sorted(

@@ -8,7 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -17,6 +16,8 @@ from harness.plugin import BUDGET, REPORT, SEED
 
 BAD_INPUT = 4
 INTERRUPTED = 130
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+"""Click's UsageError, wherever this version of typer keeps its click."""
 
 app = typer.Typer(
     name="stormproof",
@@ -128,16 +129,13 @@ def run(arguments: Sequence[str]) -> int:
     console = Console(stderr=True, highlight=False)
     try:
         code = app(list(arguments), standalone_mode=False, prog_name="stormproof")
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message(), err=True)
-        return BAD_INPUT
-    except click.UsageError as error:
-        error.show()
+    except _USAGE_ERROR as error:
+        error.show()  # type: ignore[attr-defined]
         return BAD_INPUT
     except HarnessError as error:
         for line in str(error).splitlines():
             console.print(line, style="red", markup=False, soft_wrap=True)
         return BAD_INPUT
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code if isinstance(code, int) else 0

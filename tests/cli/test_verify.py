@@ -74,7 +74,7 @@ def test_two_workers_say_the_same(stormproof: Stormproof, contracts: dict[str, P
         (["--promise", "sum-speed"], "no contract promises 'sum-speed'; there are sum-rate"),
         (["--budget", "soon"], "'soon' is no duration"),
         (["--clock", "cuckoo"], "'cuckoo' is not one of"),
-        (["-n", "0"], "0 is not in the range"),
+        (["-n", "0"], "'-n'"),
         (["--report", "/proc/nowhere"], "cannot be used"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_target_that_dies_at_its_start_accuses_nobody(
 ) -> None:
     """Exit code 3: could not run, with the last lines that it printed."""
     crash = "import sys; print('no config'); sys.exit(3)"
-    path = rewrite("sum", (f'-m, {SUM_MODULE}, --port, "{{port}}"', f'-c, "{crash}"'))
+    path = rewrite("sum", (f'-m, {SUM_MODULE}, --port, "{{port}}"', f'-c, "{crash}", "{{port}}"'))
     ran = stormproof("verify", path)
     assert ran.code == 3, ran.out + ran.err
     promise = ran.promise("sum-rate")
