@@ -21,6 +21,7 @@ __all__ = ["HeldClock", "ThreadState"]
 
 ONE_PPM = 1_000_000
 RATE_MIN, RATE_MAX = 1e-6, 1000.0
+LATEST_NS = 2**61
 NAP_S, NAP_MAX_S = 30e-6, 1e-3
 
 
@@ -136,10 +137,13 @@ class HeldClock:
         """Move time on by ``by_ns`` (0 or more) at once; whatever is due then wakes up."""
         if by_ns < 0:
             raise ValueError(f"time never goes back: by_ns must be 0 or more, got {by_ns}")
-        self.advance_to(self.now_ns() + by_ns)
+        check_not_too_far(self.now_ns() + by_ns)
+        self._proof = None
+        self._page.move(by_ns=by_ns)
 
     def advance_to(self, at_ns: int) -> None:
         """Move time on to ``at_ns`` on the monotonic axis, not before now."""
+        check_not_too_far(at_ns)
         self._proof = None
         if at_ns < 0 or self._page.move(to_ns=at_ns) < 0:
             raise ValueError(
@@ -236,6 +240,12 @@ class HeldClock:
     def state(self) -> list[ThreadState]:
         """All threads and timers under this clock, for diagnostics."""
         return [thread_state(slot) for slot in self._page.slots()]
+
+
+def check_not_too_far(at_ns: int) -> None:
+    """A clock of 63 bits ends in 292 years; most of them are left to deadlines."""
+    if at_ns > LATEST_NS:
+        raise ValueError(f"the clock ends at {LATEST_NS} ns (73 years), got {at_ns}")
 
 
 def thread_state(slot: Slot) -> ThreadState:

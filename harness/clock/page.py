@@ -111,14 +111,16 @@ class Page:
         """The page's wall clock, ns since the epoch."""
         return int(self._library.stormproof_clock_wall(self._address))
 
-    def move(self, *, to_ns: int = -1, rate_ppm: int = -1, wall_by_ns: int = 0) -> int:
+    def move(
+        self, *, to_ns: int = -1, by_ns: int = 0, rate_ppm: int = -1, wall_by_ns: int = 0
+    ) -> int:
         """Anchor the clock anew and wake every waiter; -1 changes nothing.
 
         Returns:
             What the clock says now; -1 if ``to_ns`` is in the past, and then nothing has changed.
         """
         now_ns = int(
-            self._library.stormproof_clock_move(self._address, to_ns, rate_ppm, wall_by_ns)
+            self._library.stormproof_clock_move(self._address, to_ns, by_ns, rate_ppm, wall_by_ns)
         )
         if now_ns >= 0:
             self._wake_polls()
@@ -184,6 +186,6 @@ def load(library: Path) -> ctypes.CDLL:
     for name in ("stormproof_clock_now", "stormproof_clock_wall"):
         getattr(calls, name).argtypes = [address]
         getattr(calls, name).restype = i64
-    calls.stormproof_clock_move.argtypes = [address, i64, i64, i64]
+    calls.stormproof_clock_move.argtypes = [address, i64, i64, i64, i64]
     calls.stormproof_clock_move.restype = i64
     return calls

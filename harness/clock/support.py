@@ -65,20 +65,25 @@ def refuse_strangers(clock: Clock, page: Page, tree: set[int]) -> None:
     if clock.doubt:
         stranger = min(tree)
         raise ClockIgnored(stranger, command_of(stranger), clock.doubt)
-    for stranger in sorted(tree - {slot.pid for slot in page.slots()}):
-        if reason := why_no_slot(stranger, clock.library):
-            raise ClockIgnored(stranger, command_of(stranger), reason)
+    owners = {slot.pid for slot in page.slots()}
+    for pid in sorted(tree):
+        if reason := why_not_ours(pid, clock.library, has_slot=pid in owners):
+            raise ClockIgnored(pid, command_of(pid), reason)
 
 
-def why_no_slot(pid: int, library: Path) -> str | None:
-    """Why a process is not on the page; None: it has ended meanwhile."""
+def why_not_ours(pid: int, library: Path, *, has_slot: bool) -> str | None:
+    """Why a process cannot follow the page; None: it can, or has ended meanwhile.
+
+    A slot alone says little: a wrapper that gives its place to a program without the library leaves
+    its own behind.
+    """
     try:
         maps = Path(f"/proc/{pid}/maps").read_text(errors="replace")
     except PermissionError:
         maps = str(library)
     except OSError:
         return None
-    if not maps:
+    if not maps or (has_slot and str(library) in maps):
         return None
     if str(library) in maps:
         return "it has the clock's library, but no place on its page (may it open the file?)"

@@ -38,7 +38,11 @@ SERVERS = {
     "gthread": [sys.executable, *GUNICORN, "--threads", "4", "-b", "127.0.0.1:{port}"],
     "node": ["node", str(PROGRAMS / "web.js"), "{port}"],
 }
-LATE_NS = {"asyncio": (0, 2_000_000), "workers": (-501_000, 2_000_000), "uvloop": (-501_000, 501_000)}
+LATE_NS = {
+    "asyncio": (0, 2_000_000),
+    "workers": (-501_000, 2_000_000),
+    "uvloop": (-501_000, 501_000),
+}
 """How the event loops round; the others are exact. With workers the loop may be either."""
 
 

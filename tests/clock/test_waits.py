@@ -171,7 +171,9 @@ def test_an_alarm_set_on_held_time_fires_when_time_runs(waits: Program, clock: H
     assert waited(waits.answer())[1] == "alarm"
 
 
-@pytest.mark.parametrize("kind", ["sleep", "event", "select", "asyncio", "ticks", "timerfd", "child"])
+@pytest.mark.parametrize(
+    "kind", ["sleep", "event", "select", "asyncio", "ticks", "timerfd", "child"]
+)
 def test_a_rate_makes_waits_shorter(waits: Program, clock: HeldClock, kind: str) -> None:
     """At three hundred times the speed, nobody has to jump; nothing ends early."""
     clock.run(300.0)

@@ -28,11 +28,12 @@ EXPORT void stormproof_clock_begin(struct page *p)
     atomic_store(&p->magic, PAGE_MAGIC);
 }
 
-/* Anchor anew: the clock says `to_ns` (or goes on from now, if that is negative), runs at `rate_ppm` (or as
- * before, if negative), its wall clock is moved by `wall_by_ns`. The real time is read while the sequence is
+/* Anchor anew: the clock says `to_ns` (or goes on from now, if that is negative), `by_ns` are added, it runs at
+ * `rate_ppm` (or as before, if negative), its wall clock is moved by `wall_by_ns`. The real time is read while the sequence is
  * odd: no reader can have a later one together with the old values, so nobody sees time go back. Returns what
  * the clock says now; refuses to go back and returns -1. */
-EXPORT int64_t stormproof_clock_move(struct page *p, int64_t to_ns, int64_t rate_ppm, int64_t wall_by_ns)
+EXPORT int64_t stormproof_clock_move(struct page *p, int64_t to_ns, int64_t by_ns, int64_t rate_ppm,
+                                      int64_t wall_by_ns)
 {
     uint64_t sequence = atomic_load(&p->sequence);
     int64_t rate = atomic_load(&p->rate_ppm), virtual_ns = atomic_load(&p->virtual_ns);
@@ -42,8 +43,8 @@ EXPORT int64_t stormproof_clock_move(struct page *p, int64_t to_ns, int64_t rate
     int64_t elapsed = real0 - atomic_load_explicit(&p->real_ns, memory_order_relaxed);
     virtual_ns += (int64_t)((__int128)elapsed * rate / ONE_PPM);
     bool goes_back = to_ns >= 0 && to_ns < virtual_ns;
-    if (to_ns >= 0 && !goes_back)
-        virtual_ns = to_ns;
+    if (!goes_back)
+        virtual_ns = (to_ns >= 0 ? to_ns : virtual_ns) + by_ns;
     atomic_store_explicit(&p->real_ns, real0, memory_order_relaxed);
     atomic_store_explicit(&p->virtual_ns, virtual_ns, memory_order_relaxed);
     if (!goes_back) {

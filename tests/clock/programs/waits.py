@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 libc = ctypes.CDLL(None, use_errno=True)
 SECOND_NS = 1_000_000_000
@@ -46,7 +47,11 @@ def timespec(seconds: float) -> Timespec:
 
 
 def after(clock: int, seconds: float) -> Timespec:
-    return timespec(0) if seconds < 0 else from_ns(time.clock_gettime_ns(clock) + round(seconds * SECOND_NS))
+    return (
+        timespec(0)
+        if seconds < 0
+        else from_ns(time.clock_gettime_ns(clock) + round(seconds * SECOND_NS))
+    )
 
 
 def from_ns(ns: int) -> Timespec:
@@ -182,7 +187,7 @@ def alarm_in_lock(seconds: float) -> str:
 
 
 def ticks(seconds: float) -> str:
-    seen = []
+    seen: list[int] = []
     begun = time.monotonic_ns()
     signal.setitimer(signal.ITIMER_REAL, seconds / 5, seconds / 5)
     while len(seen) < 5:
@@ -279,7 +284,9 @@ def computing_child(seconds: float) -> str:
     """A child off the clock, whose work must not look like nothing happening."""
     code = "import time\nwhile time.process_time() < 0.1: pass"
     clean = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    with subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE, env=clean) as process:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdout=subprocess.PIPE, env=clean
+    ) as process:
         assert process.stdout is not None
         ended, _, _ = select.select([process.stdout], [], [], seconds)
     return "ended" if ended else "timeout"
@@ -340,7 +347,7 @@ def gil(seconds: float) -> str:
     (other := threading.Thread(target=compute)).start()
     while turns < seconds:
         os.getppid()
-        with open(os.devnull) as file:  # gives the GIL away, and must get it back
+        with Path(os.devnull).open() as file:  # gives the GIL away, and must get it back
             file.read()
         turns += 1
     stop = True
@@ -348,7 +355,9 @@ def gil(seconds: float) -> str:
     return str(turns)
 
 
-KINDS = {name.rstrip("_"): function for name, function in list(globals().items()) if callable(function)}
+KINDS = {
+    name.rstrip("_"): function for name, function in list(globals().items()) if callable(function)
+}
 
 
 def main() -> None:

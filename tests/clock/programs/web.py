@@ -1,4 +1,4 @@
-"""A small ASGI service: ``/now`` and ``/nap?s=SECONDS`` answer with the monotonic ns, ``/pid`` with its process."""
+"""A small ASGI service: ``/now`` and ``/nap?s=SECONDS`` say the monotonic ns, ``/pid`` the pid."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""The kernel's answer about bytes that it still holds back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.clock.unsent import Unsent
+from tests.clock.conftest import PATIENCE_S
+
+
+@pytest.fixture
+def unsent() -> Iterator[Unsent]:
+    try:
+        question = Unsent()
+    except OSError as error:
+        pytest.skip(f"sock_diag does not answer here: {error}")
+    with contextlib.closing(question):
+        yield question
+
+
+@pytest.fixture(params=["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a connection; the last kind has IPv4 at one end and IPv6 at the other."""
+    host = request.param
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        server = socket.create_server(("::" if "ffff" in host else host, 0), family=family,
+                                      dualstack_ipv6="ffff" in host)  # fmt: skip
+    except OSError as error:
+        pytest.skip(f"no {host} here: {error}")
+    with server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1" if "ffff" in host else host, port))
+        accepted, _ = server.accept()
+        with client, accepted:
+            yield client, accepted
+
+
+def corked(end: socket.socket) -> None:
+    """Let the kernel hold what is written, until the cork is drawn (or for 200 ms)."""
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    end.sendall(b"held back")
+
+
+def test_delivered_bytes_are_not_held(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """Nobody has read them, but they are where they belong."""
+    pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(3):
+        pair[0].sendall(b"delivered")
+        assert not unsent.of([os.getpid()])
+
+
+def test_corked_bytes_are_held(unsent: Unsent, pair: tuple[socket.socket, socket.socket]) -> None:
+    """In either direction, found in the list and by name, until they are let go."""
+    for end in pair:
+        corked(end)
+        assert unsent.of([os.getpid()])
+        corked(end)
+        assert unsent.of([os.getpid()])
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        assert not unsent.of([os.getpid()])
+
+
+def test_a_new_connection_is_noticed(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """The list that was taken before it was opened is taken again."""
+    assert not unsent.of([os.getpid()])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as client:
+            corked(client)  # not accepted yet
+            assert unsent.of([os.getpid()])
+        with server.accept()[0] as accepted:
+            assert accepted.recv(100) == b"held back"
+    assert not unsent.of([os.getpid()])
+
+
+def test_a_reader_that_does_not_read_holds_nothing_up(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """With its window closed nothing moves until it reads: that is idle, not under way."""
+    pair[0].setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            pair[0].send(b"x" * 65536)
+    end_s = time.monotonic() + PATIENCE_S
+    while unsent.of([os.getpid()]):
+        assert time.monotonic() < end_s
+
+
+def test_connections_of_others_do_not_count(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only those with an end in a process on the path, or in the caller."""
+    monkeypatch.setattr(os, "getpid", lambda: 1 << 22)
+    corked(pair[0])
+    assert not unsent.of([1 << 22])
