@@ -32,6 +32,7 @@ from harness.units import NS_PER_S
 
 _CHUNK = 64
 _LOST_IN_A_ROW = 5
+_SPREAD_NS = 5 * NS_PER_S
 _DIGITS = re.compile(r"\d{1,12}", re.ASCII)
 
 Waits = Generator[int, None, Played]
@@ -222,10 +223,15 @@ def play_one(world: World, player: Player) -> Played:
 
 
 def play_together(world: World, players: Sequence[Player]) -> list[Played]:
-    """Play several plans in one stretch of real time: whoever waits lets the others go on."""
+    """Play several plans in one stretch of real time: whoever waits lets the others go on.
+
+    They start one after another, spread over some seconds, so that their bursts do not meet.
+    """
     played: list[Played | None] = [None] * len(players)
+    apart_ns = _SPREAD_NS // max(1, len(players))
     ready: list[tuple[int, int, Waits]] = [
-        (0, index, player.play()) for index, player in enumerate(players)
+        (world.now_ns + index * apart_ns, index, player.play())
+        for index, player in enumerate(players)
     ]
     heapq.heapify(ready)
     while ready:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from harness.client import Request
 from harness.contract.model import Contract, Identity, Operation
-from harness.contract.names import expand, expand_value
+from harness.contract.names import Names, expand, expand_value
 from harness.contract.request import method_and_path
 from harness.runner.callers import Caller
 
@@ -28,7 +28,7 @@ class Composer:
 
     contract: Contract
     authority: str
-    names: Mapping[str, str]
+    names: Names
 
     def compose(
         self,
@@ -42,8 +42,8 @@ class Composer:
     ) -> Request:
         """One request of ``caller``; ``key`` names the identity to send, if it is one."""
         spec = self.contract.operations[operation]
-        names = {**self.names, "n": str(caller.number), "text": TEXT}
-        quoted = {name: quote(value, safe="") for name, value in names.items()}
+        names = Names({**self.names, "n": str(caller.number), "text": TEXT})
+        quoted = Names({name: quote(value, safe="") for name, value in names.items()})
         method, path = method_and_path(spec.call)
         path = expand(path, quoted)
         headers = [(name, expand(value, names)) for name, value in spec.headers.items()]
@@ -86,7 +86,7 @@ class Composer:
             yield "User-Agent", "stormproof"
         if "accept" not in given:
             yield "Accept", "*/*"
-        if spec.json_body is not None and "content-type" not in given:
+        if spec.has_json and "content-type" not in given:
             yield "Content-Type", "application/json"
         if body or method in ("POST", "PUT", "PATCH"):
             yield "Content-Length", str(len(body))
@@ -120,6 +120,6 @@ def _identify(
 
 
 def _body(spec: Operation, names: Mapping[str, str]) -> bytes:
-    if spec.json_body is not None:
+    if spec.has_json:
         return json.dumps(expand_value(spec.json_body, names)).encode()
     return expand(spec.body, names).encode() if spec.body is not None else b""

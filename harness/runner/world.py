@@ -16,7 +16,7 @@ from harness.clock.errors import ClockIgnored, ClockUnavailable
 from harness.clock.held import HeldClock
 from harness.contract.load import LoadedContract
 from harness.contract.model import Contract
-from harness.contract.names import expand
+from harness.contract.names import Names, expand
 from harness.errors import CouldNotRun
 from harness.history import (
     Call,
@@ -191,7 +191,7 @@ class World:
         self._target.start()
         self._connect()
 
-    def _names(self, port: int) -> dict[str, str]:
+    def _names(self, port: int) -> Names:
         target = self.contract.target
         names = {
             "python": target.python or sys.executable,
@@ -200,7 +200,7 @@ class World:
             "work.dir": str(self._supervisor.fresh_directory("work")),
         }
         names |= {f"{name}.url": service.url for name, service in self.services.items()}
-        return names | _environment(self.contract)
+        return Names.with_environment(names, os.environ)
 
     def _connect(self) -> None:
         target = self.target
@@ -402,7 +402,8 @@ class World:
         return self._seq
 
 
-def _environment(contract: Contract) -> dict[str, str]:
+def _environment(contract: Contract) -> Names:
     """The ``{env.…}`` names that the contract uses."""
     text = contract.model_dump_json()
-    return {f"env.{name}": value for name, value in os.environ.items() if f"{{env.{name}}}" in text}
+    used = {name: value for name, value in os.environ.items() if f"{{env.{name}}}" in text}
+    return Names.with_environment({}, used)

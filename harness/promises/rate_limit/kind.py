@@ -15,7 +15,7 @@ from harness.promises.rate_limit.words import RateLimit
 from harness.units import NS_PER_MS
 from harness.verdict import Status, Verdict
 
-_REAL_WIDTH_NS = 30 * NS_PER_MS
+_REAL_BURST_NS = 200 * NS_PER_MS
 
 
 class RateLimitKind:
@@ -203,13 +203,11 @@ def _per_caller(promise: RateLimit, around: Surroundings) -> int | None:
 
 
 def _margin_ns(promise: RateLimit, around: Surroundings) -> int:
-    """``m`` of section 3: 2g, and on a running clock the widest interval that still says something."""
+    """``m`` of section 3: 2g, and on a running clock as long as a burst may well take."""
     if around.frozen:
         return 2 * promise.granularity
     rate = min(promise.limit, key=lambda limit: limit.window_ns)
-    narrow = (
-        rate.window_ns // (24 * promise.burst)
-        if promise.burst is not None
-        else rate.window_ns // (16 * (rate.count + 4))
-    )
-    return 2 * promise.granularity + min(_REAL_WIDTH_NS, narrow)
+    if promise.burst is not None:
+        return 2 * promise.granularity + min(_REAL_BURST_NS, rate.window_ns // (10 * rate.count))
+    room_ns = rate.window_ns // (2 * (rate.count + 4))
+    return 2 * promise.granularity + min(_REAL_BURST_NS, room_ns)
