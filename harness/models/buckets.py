@@ -115,9 +115,20 @@ class BucketRoom:
 
     def over(self, call: Interval, *, counted: bool) -> bool:
         """Whether the admission of ``call`` is a break; ``counted``: it is one of ``taken``."""
+        return self._over(call, self.bucket.size + self.bucket.tokens_a_step, counted=counted)
+
+    def drained(self, call: Interval) -> bool:
+        """Whether ``call``, not admitted, met a bucket that only a step at that moment could fill.
+
+        Where tokens come in steps, B + q may be had at the instant of one, so nothing less is a
+        break; but a refusal of the B+1st at once shows that there is a bucket of B.
+        """
+        return self._over(call, self.bucket.size, counted=False)
+
+    def _over(self, call: Interval, size: int, *, counted: bool) -> bool:
         bucket = self.bucket
         return self._held(call) + (not counted) * bucket.window_ns > (
-            (bucket.size + bucket.tokens_a_step) * bucket.window_ns + bucket.slack_ns * bucket.count
+            size * bucket.window_ns + bucket.slack_ns * bucket.count
         )
 
     def _held(self, call: Interval) -> int:

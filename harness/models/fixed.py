@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -129,12 +129,22 @@ class FixedRoom:
             near = near[len(near) // 4 + 1 :]
         return self._fits(near) and not self._fits([*near, call])
 
+    def drained(self, call: Interval) -> bool:
+        """Whether ``call``, not admitted, certainly came when N had been admitted within W.
+
+        In real time one refusal alone is hardly ever *over*: where the calls of a burst are astride
+        a border, one of them is free on each side. That the limit was reached is seen without.
+        """
+        return self._held_before(call) >= self.count
+
     def filled_by(self, call: Interval) -> bool:
         """Whether ``call``, one of ``taken``, was the N-th within one window's length."""
-        starts, ends = self.taken.starts, self.taken.ends
+        return self._held_before(call) >= self.count
+
+    def _held_before(self, call: Interval) -> int:
+        """At least so many lie whole in the window's length before the end of ``call``."""
         first = call.end - self.length_ns
-        held = bisect_left(ends, call.end + 1) - bisect_left(starts, first + 1)
-        return held >= self.count
+        return bisect_right(self.taken.ends, call.end) - bisect_right(self.taken.starts, first)
 
 
 def _candidates(first: int, ends: tuple[int, ...], length: int) -> list[int]:

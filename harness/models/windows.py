@@ -125,6 +125,10 @@ class WindowRoom:
     def _one_less(self) -> WindowRoom:
         return WindowRoom(self.count - 1, self.length_ns, self.taken)
 
+    def drained(self, call: Interval) -> bool:
+        """Whether ``call``, not admitted, met a budget that was used up."""
+        return self.over(call, counted=False)
+
     def filled_by(self, call: Interval) -> bool:
         """Whether ``call``, one of ``taken``, was among N in a window."""
         return self.count == 1 or self._one_less.over(call, counted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from harness.history import Call, History, TargetStarted
@@ -85,6 +85,7 @@ class Book:
             (each.target_ns for each in _starts(history) if not each.exclusive), default=None
         )
         self._rooms: dict[tuple[str, Era, int], tuple[Room, ...]] = {}
+        self._known_excessive: dict[tuple[str, Era], bool] = {}
         self._debts: dict[str, tuple[tuple[Debt, ...], ...]] = {}
 
     def covers(self, index: int) -> bool:
@@ -153,19 +154,48 @@ class Book:
 
     def is_over(self, index: int) -> bool:
         """Whether an admission of the call is a break, under any limit, on every axis."""
-        return any(
-            self._all_axes(index, era, limit)
-            for era in self.eras_of(index)
-            for limit in range(len(self.budgets))
+        if self.letters[index] is not Letter.A:
+            return self._meets(index, lambda room, span: room.over(span, counted=False))
+        return self._is_exceeded(index) and self._meets(
+            index, lambda room, span: room.over(span, counted=True)
         )
 
-    def _all_axes(self, index: int, era: Era, limit: int) -> bool:
+    def _is_exceeded(self, index: int) -> bool:
+        """Whether too many were admitted of the call's key at all: it is asked once a key."""
         key = self.keys[index]
-        return key is not None and all(
-            self.rooms(key, era, axis)[limit].over(
-                spans[index], counted=self.letters[index] is Letter.A
+        return key is not None and any(self._excessive(key, era) for era in self.eras_of(index))
+
+    def _excessive(self, key: str, era: Era) -> bool:
+        if (key, era) not in self._known_excessive:
+            rooms = self.rooms(key, era, 0)
+            self._known_excessive[key, era] = any(room.excess() is not None for room in rooms)
+        return self._known_excessive[key, era]
+
+    def is_drained(self, index: int) -> bool:
+        """Whether the call, not admitted, met a budget that was used up."""
+        return self._meets(index, lambda room, span: room.drained(span))
+
+    def is_filling(self, index: int, limit: int) -> bool:
+        """Whether the admitted call was among all that the limit allows at once."""
+        return self._meets(index, lambda room, span: room.filled_by(span), (limit,))
+
+    def _meets(
+        self,
+        index: int,
+        test: Callable[[Room, Interval], bool],
+        limits: Iterable[int] | None = None,
+    ) -> bool:
+        """Whether the test holds on every axis, in some era of the call, under some limit."""
+        key = self.keys[index]
+        if key is None:
+            return False
+        return any(
+            all(
+                test(self.rooms(key, era, axis)[limit], spans[index])
+                for axis, spans in enumerate(self.spans)
             )
-            for axis, spans in enumerate(self.spans)
+            for era in self.eras_of(index)
+            for limit in (range(len(self.budgets)) if limits is None else limits)
         )
 
     def was_over(self, index: int) -> bool:

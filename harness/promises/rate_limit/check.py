@@ -14,7 +14,6 @@ from harness.history import History
 from harness.promises.rate_limit import form, halves, sentences, store, waits
 from harness.promises.rate_limit.budgets import margin_ns
 from harness.promises.rate_limit.case import Case, Setting
-from harness.promises.rate_limit.eras import Era
 from harness.promises.rate_limit.reading import Letter, Reading
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Finding, Verdict
@@ -94,7 +93,11 @@ def _evidence(case: Case) -> dict[str, int]:
     ]
     letters = [reading.letter for _, reading in own]
     normal = [(index, each) for index, each in own if not case.in_counted_outage(index)]
-    refusals = [each for _, each in normal if each.letter is Letter.R and each.over]
+    refusals = [
+        each
+        for index, each in normal
+        if each.letter is Letter.R and (each.over or case.book.is_drained(index))
+    ]
     admitted = [index for index, each in normal if each.letter is Letter.A and each.entitled]
     return {
         "calls": len(own),
@@ -124,19 +127,7 @@ def _filled(case: Case) -> frozenset[int]:
     return frozenset(
         limit
         for limit in range(len(case.book.budgets))
-        if any(
-            _fills(case, index, era, limit)
-            for index in reversed(admitted)
-            for era in case.book.eras_of(index)
-        )
-    )
-
-
-def _fills(case: Case, index: int, era: Era, limit: int) -> bool:
-    key = case.book.keys[index]
-    return key is not None and all(
-        case.book.rooms(key, era, axis)[limit].filled_by(spans[index])
-        for axis, spans in enumerate(case.book.spans)
+        if any(case.book.is_filling(index, limit) for index in reversed(admitted))
     )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harness.history import Call, Event, History, TargetStarted
 from harness.promises.rate_limit.check import Setting
 from harness.promises.rate_limit.words import RateLimit
 from harness.units import NS_PER_S
 
+Clock = Literal["frozen", "real"]
 EPOCH_NS = 1_700_000_000 * NS_PER_S
 SETTING = Setting(ok={})
 _ITEM = re.compile(
@@ -38,7 +39,7 @@ def seconds(text: str) -> int:
     return int(whole or "0") * NS_PER_S + int(rest[:9].ljust(9, "0"))
 
 
-def history(text: str, *, clock: str = "frozen", exclusive: bool = True) -> History:
+def history(text: str, *, clock: Clock = "frozen", exclusive: bool = True) -> History:
     """Read the notation; order numbers are multiples of ten, so that events fit between."""
     started = TargetStarted(seq=0, at_ns=0, target_ns=0, clock=clock, exclusive=exclusive)
     return History((started, *calls(text)))

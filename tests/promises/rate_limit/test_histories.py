@@ -8,7 +8,7 @@ from harness.history import History
 from harness.promises.rate_limit.check import judge_history
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Status
-from tests.promises.rate_limit.notation import SETTING, history, promise
+from tests.promises.rate_limit.notation import SETTING, Clock, history, promise
 
 PLAIN = promise()
 FIXED = promise(window="fixed")
@@ -60,7 +60,7 @@ TABLE = [
 @pytest.mark.parametrize("clock", ["frozen", "real"])
 @pytest.mark.parametrize(("words", "text", "said"), [row[1:] for row in TABLE], ids=lambda _: "")
 def test_each_history_of_the_table_has_its_verdict(
-    words: RateLimit, text: str, said: str, clock: str
+    words: RateLimit, text: str, said: str, clock: Clock
 ) -> None:
     """All 33 histories, on a frozen clock, and where both real clocks agree: no other verdict."""
     _expect(words, history(text, clock=clock), said)
