@@ -35,7 +35,16 @@ SERVERS = {
     "uvloop": [sys.executable, *UVICORN, "--loop", "uvloop", "--port", "{port}"],
     "workers": [sys.executable, *UVICORN, "--workers", "2", "--port", "{port}"],
     "gunicorn": [sys.executable, *GUNICORN, "-b", "127.0.0.1:{port}"],
-    "gthread": [sys.executable, *GUNICORN, "--threads", "4", "-b", "127.0.0.1:{port}"],
+    "gthread": [
+        sys.executable,
+        *GUNICORN,
+        "--threads",
+        "4",
+        "--keep-alive",
+        NEVER_S,
+        "-b",
+        "127.0.0.1:{port}",
+    ],
     "node": ["node", str(PROGRAMS / "web.js"), "{port}"],
 }
 LATE_NS = {

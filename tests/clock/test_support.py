@@ -126,15 +126,19 @@ def test_a_go_program_is_named(start: Start, clock: HeldClock) -> None:
         clock.supports(program.pid, lambda: None)
 
 
-def test_a_static_child_of_a_good_parent_is_named(
-    start: Start, clock: HeldClock, tmp_path: Path
+@pytest.mark.parametrize(
+    ("flags", "reason"), [(["-static"], "statically linked"), ([], "never asked")]
+)
+def test_a_bad_child_of_a_good_parent_is_named(
+    start: Start, clock: HeldClock, tmp_path: Path, flags: list[str], reason: str
 ) -> None:
-    """Every process of the tree must follow, not only the first."""
-    echo = compile_c(tmp_path, "-static", reads=True)
+    """Every process of the tree that works must follow, not only the first."""
+    echo = compile_c(tmp_path, *flags, reads=False)
     program = start("parent.py", echo)
     assert program.answer() == "ready"
-    with pytest.raises(ClockIgnored, match="statically linked") as caught:
+    with pytest.raises(ClockIgnored, match=reason) as caught:
         clock.supports(program.pid, poke(program))
+    assert caught.value.command == "echo"
     assert caught.value.pid != program.pid
 
 

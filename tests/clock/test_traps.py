@@ -85,6 +85,7 @@ def test_a_new_child_is_in_the_scan_before_it_has_a_slot(start: Start, clock: He
     program = start("waits.py")
     assert program.answer() == "ready"
     clock.freeze()
+    assert clock.settle()
     program.tell("computing_child 5")
     assert program.jump_to_answer()[0].endswith(" ended")
 
@@ -98,7 +99,7 @@ def fill_slots(clock: HeldClock, count: int, owner_pid: int) -> None:
 
 
 def test_a_full_table_is_no_end_but_a_doubt(start: Start, clock: HeldClock) -> None:
-    """A program without a slot works on, in slices; and the clock says that it proves nothing."""
+    """A program without a slot waits as exactly; but the clock says that it proves nothing any more."""
     fill_slots(clock, page_module.SLOTS, os.getpid())
     program = start("waits.py")
     assert program.answer() == "ready"

@@ -57,6 +57,8 @@ def waits(start: Start, clock: HeldClock) -> Program:
         ("child", "0"),
         ("fork", "7"),
         ("forked_worker", "0"),
+        ("fork_files", "0"),
+        ("alarm_over_exec", "-14"),
         ("closed", "([], [], [])"),
     ],
 )

@@ -118,7 +118,7 @@ struct page {
     _Atomic uint32_t moves;  /* changes with every change of the above; a futex word */
     _Atomic uint32_t used;   /* slots [0, used) have ever been owned */
     _Atomic uint32_t capacity;
-    _Atomic uint32_t unslotted; /* waits of threads that found no slot: nothing can be proved then */
+    _Atomic uint32_t unslotted; /* waits in threads without a slot: exact, but nothing can be proved */
     _Atomic uint32_t sliced;    /* processes without futex_waitv */
     uint32_t spare[15];
     struct slot slots[PAGE_SLOTS];

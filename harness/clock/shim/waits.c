@@ -49,15 +49,13 @@ void wait_end(struct wait *wait)
 
 int64_t wait_real_ns(const struct wait *wait)
 {
-    int64_t ns = FOREVER;
     struct moment m = now();
     if (wait->deadline <= m.mono_ns)
         return 0;
-    if (wait->deadline != FOREVER && m.rate_ppm > 0) {
-        __int128 left = (__int128)(wait->deadline - m.mono_ns) * ONE_PPM / m.rate_ppm + 1;
-        ns = left < FOREVER / 4 ? (int64_t)left : FOREVER;
-    }
-    return wait->has_slot || ns < SLICE_NS ? ns : SLICE_NS;
+    if (wait->deadline == FOREVER || m.rate_ppm <= 0)
+        return FOREVER;
+    __int128 left = (__int128)(wait->deadline - m.mono_ns) * ONE_PPM / m.rate_ppm + 1;
+    return left < FOREVER / 4 ? (int64_t)left : FOREVER;
 }
 
 static int wait_on_one(_Atomic uint32_t *word, uint32_t value, bool is_private, int64_t ns)

@@ -300,6 +300,27 @@ def fork(seconds: float) -> str:
     return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
+def alarm_over_exec(seconds: float) -> str:
+    """An alarm survives exec, and ends a program that does not expect it."""
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(seconds))
+        os.execlp("sleep", "sleep", "1000000")
+    return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def fork_files(seconds: float) -> str:
+    """Each process has the same few descriptors of the clock's, none of its parent's."""
+    select.select([], [], [], seconds - 1e-6)
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    pid = os.fork()
+    if pid == 0:
+        select.select([], [], [], 1e-6)
+        os._exit(len(list(Path("/proc/self/fd").iterdir())) - files)
+    return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
 def forked_worker(seconds: float) -> str:
     worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,))
     worker.start()
