@@ -205,18 +205,23 @@ class BucketDebt:
         return self.bucket.step_ns is None or self._has_stepped(at, number)
 
     def _has_stepped(self, at: int, number: int) -> bool:
-        """The same where only whole steps refill; walks back until nothing older can matter."""
+        """The same where only whole steps refill: at most q less than a steady refill would bring.
+
+        Walks back until nothing older can matter.
+        """
         bucket, ends = self.bucket, self.use.ends
         rank = bisect_left(ends, at)
         if number > rank and number - rank + 1 > bucket.size + self._stepped(-bucket.slack_ns):
             return False
+        refill = (at - bucket.slack_ns) * bucket.count
+        steady = (bucket.size - bucket.tokens_a_step - 1) * bucket.window_ns + refill
         while rank:
+            if number * bucket.window_ns + self._left[rank - 1] <= steady:
+                return True
             rank = bisect_left(ends, ends[rank - 1])
             refilled = self._stepped(at - ends[rank] - bucket.slack_ns)
             if number - rank + 1 > bucket.size + refilled:
                 return False
-            if number + 1 <= bucket.size + refilled:
-                return True
         return True
 
     def _stepped(self, elapsed_ns: int) -> int:

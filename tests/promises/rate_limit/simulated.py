@@ -283,7 +283,7 @@ def straddle(client: Client, numbers: Numbers, slack: int) -> None:
     client.call(3)
 
 
-def saturate(client: Client, numbers: Numbers, windows: int = 8) -> None:
+def saturate(client: Client, numbers: Numbers, windows: int = 12) -> None:
     """The steps of T7: knock until refused all the time, then at the rate of a bucket.
 
     In real time three windows are all that anybody waits for.

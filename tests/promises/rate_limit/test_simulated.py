@@ -97,7 +97,8 @@ def _trials(words: RateLimit, numbers: Numbers) -> Iterable[Callable[[Client], N
         reach = 2 if words.window == "approximate" else 1
         yield lambda client: edge(client, numbers, slack, reach=reach)
         yield lambda client: straddle(client, numbers, slack)
-        yield lambda client: saturate(client, numbers)
+        if words.window is not None:
+            yield lambda client: saturate(client, numbers)
     else:
         yield lambda client: edge_of_bucket(client, numbers, slack, size)
     cap = size or numbers.count
