@@ -124,13 +124,15 @@ def test_pause_and_resume(valkey: Valkey) -> None:
     valkey.pause()
     valkey.stop()
     assert valkey.pid is None
+    assert "User requested shutdown" in valkey.output()
 
 
 def test_an_orderly_stop(valkey: Valkey) -> None:
     """It shuts down by itself, twice is no matter, and what does not run can't be paused."""
     valkey.stop()
     valkey.stop()
-    assert "bye bye" in valkey.output()
+    assert "User requested shutdown" in valkey.output()
+    assert "SIGTERM" not in valkey.output()
     with pytest.raises(CouldNotRun, match="does not run"):
         valkey.pause()
 

@@ -235,12 +235,15 @@ def test_a_name_that_nobody_knows() -> None:
         AttachedTarget("http://no-such-host.invalid")
 
 
-def test_free_ports() -> None:
+def test_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Free, below those of clients, none that was to be avoided, and none that somebody listens on."""
-    first = free_port()
-    assert 20_000 <= first < 32_768
-    taken = set(range(20_000, 32_768)) - {first}
+    port = free_port()
+    assert 20_000 <= port < 32_768
+    monkeypatch.setattr("harness.targets.ports._PORTS", range(port, port + 1))
+    assert free_port() == port
     with pytest.raises(CouldNotRun, match="no free port"):
-        free_port(avoid=taken | {first})
-    with closing(socket.create_server(("127.0.0.1", first))), pytest.raises(CouldNotRun):
-        free_port(avoid=taken)
+        free_port(avoid={port})
+    for host in ("127.0.0.1", "127.9.9.9", "::1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with closing(socket.create_server((host, port), family=family)), pytest.raises(CouldNotRun):
+            free_port()
