@@ -168,9 +168,19 @@ def remove(path: str, inode: int) -> None:
             return
         if found.st_ino != inode or found.st_uid != os.geteuid():
             return
-        for folder, _names, _files in os.walk(path):
-            os.chmod(folder, 0o700)  # noqa: PTH101
+        _open_up(path)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_up(path: str) -> None:
+    """Let us into all folders, as somebody may have forbidden it; links are not followed."""
+    try:
+        os.chmod(path, 0o700)  # noqa: PTH101
+        inside = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for folder in inside:
+        _open_up(folder)
 
 
 def directory_entry(path: str) -> str:

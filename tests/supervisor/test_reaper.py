@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -140,16 +142,37 @@ def _ignores(pid: int, number: int) -> bool:
 
 
 def test_directories_are_removed_with_all_they_hold(tmp_path: Path) -> None:
-    """Also with unwritable folders, odd names, and links to what is not ours."""
+    """Also with odd names, and links to what is not ours."""
     outside = tmp_path / "outside"
     outside.mkdir()
     ours = tmp_path / "\u00f6dd\nname \\n"
     (ours / "a" / "b").mkdir(parents=True)
     (ours / "a" / "b" / "file").write_text("x")
     (ours / "link").symlink_to(outside)
-    (ours / "a").chmod(0o500)
     reap(reaper.directory_entry(str(ours)))
     assert list(tmp_path.iterdir()) == [outside]
+
+
+def test_folders_that_forbid_everything() -> None:
+    """What a program locked up is removed all the same; played by somebody who is not root."""
+    folder = Path(tempfile.mkdtemp())
+    child = os.fork()
+    if not child:
+        try:
+            if os.geteuid() == 0:
+                os.chown(folder, 65534, 65534)
+                os.setuid(65534)
+            inside = folder / "ours" / "a" / "b"
+            inside.mkdir(parents=True)
+            for path in (inside, inside.parent, inside.parent.parent):
+                path.chmod(0)
+            reaper.remove(str(folder / "ours"), (folder / "ours").lstat().st_ino)
+            os._exit(len(list(folder.iterdir())))
+        finally:
+            os._exit(99)
+    status = os.waitpid(child, 0)[1]
+    shutil.rmtree(folder)
+    assert status == 0
 
 
 def test_a_directory_that_was_replaced_is_left_alone(tmp_path: Path) -> None:
