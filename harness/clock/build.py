@@ -22,7 +22,7 @@ __all__ = ["FLAGS", "SOURCES", "cache_folder", "find_or_build", "library_name"]
 
 SOURCES = Path(__file__).parent / "shim"
 PREBUILT = Path(__file__).parent / "prebuilt"
-FLAGS = ("-O2", "-shared", "-fPIC")
+FLAGS = ("-O2", "-shared", "-fPIC", "-s")
 LIBRARIES = ("-ldl", "-lpthread")
 COMPILERS = ("cc", "gcc", "clang")
 MACHINES = ("x86_64", "aarch64")
@@ -45,15 +45,12 @@ def find_or_build(environ: Mapping[str, str] = os.environ) -> Path:
     if prebuilt.is_file():
         return loadable(prebuilt)
     name = library_name(machine)
-    for folder in (cache_folder(environ), private_folder()):
-        if (folder / name).is_file():
-            return loadable(folder / name)
-        if is_writable(folder):
-            build(folder / name, environ)
-            return loadable(folder / name)
-    raise ClockUnavailable(
-        "no folder to keep the library in", f"Set XDG_CACHE_HOME or TMPDIR to one. {REAL_TIME}"
-    )
+    library = cache_folder(environ) / name
+    if not library.is_file() and not is_writable(library.parent):
+        library = private_folder() / name
+    if not library.is_file():
+        build(library, environ)
+    return loadable(library)
 
 
 def check_machine() -> str:
@@ -156,6 +153,14 @@ def compilers(environ: Mapping[str, str]) -> Iterator[list[str]]:
         yield [sys.executable, "-m", "ziglang", "cc", "-target", target]
 
 
+def zig_cache(command: list[str]) -> dict[str, str]:
+    """Zig keeps intermediate files; in a folder of ours, which goes with this process."""
+    if "ziglang" not in command:
+        return {}
+    folder = str(private_folder() / "zig")
+    return {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
+
+
 def run_compiler(command: list[str], environ: Mapping[str, str]) -> str | None:
     """Run it; None, or the last lines of what it complained about."""
     try:
@@ -165,7 +170,7 @@ def run_compiler(command: list[str], environ: Mapping[str, str]) -> str | None:
             text=True,
             errors="replace",
             timeout=BUILD_LIMIT_S,
-            env={**environ},
+            env={**environ, **zig_cache(command)},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -152,25 +152,26 @@ EXPORT int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t
     return pthread_cond_clockwait(cond, mutex, ((struct condition *)cond)->clock, at);
 }
 
-/* C11 names: glibc calls its own functions from them, past ours. */
-static int to_thrd(int error)
+/* C11 names: glibc calls its own functions from them, past ours. Its cnd_t and mtx_t are the POSIX types by
+ * other names; <threads.h> itself is younger than the oldest glibc that this is built for. */
+enum { C11_SUCCESS = 0, C11_ERROR = 2, C11_TIMED_OUT = 4 };
+
+static int to_c11(int error)
 {
-    return error == 0 ? thrd_success : error == ETIMEDOUT ? thrd_timedout : thrd_error;
+    return error == 0 ? C11_SUCCESS : error == ETIMEDOUT ? C11_TIMED_OUT : C11_ERROR;
 }
 
-EXPORT int cnd_init(cnd_t *cond) { return to_thrd(pthread_cond_init((pthread_cond_t *)cond, NULL)); }
-EXPORT void cnd_destroy(cnd_t *cond) { pthread_cond_destroy((pthread_cond_t *)cond); }
-EXPORT int cnd_signal(cnd_t *cond) { return to_thrd(pthread_cond_signal((pthread_cond_t *)cond)); }
-EXPORT int cnd_broadcast(cnd_t *cond) { return to_thrd(pthread_cond_broadcast((pthread_cond_t *)cond)); }
-
-EXPORT int cnd_wait(cnd_t *cond, mtx_t *mutex)
+EXPORT int cnd_init(pthread_cond_t *cond) { return to_c11(pthread_cond_init(cond, NULL)); }
+EXPORT void cnd_destroy(pthread_cond_t *cond) { pthread_cond_destroy(cond); }
+EXPORT int cnd_signal(pthread_cond_t *cond) { return to_c11(pthread_cond_signal(cond)); }
+EXPORT int cnd_broadcast(pthread_cond_t *cond) { return to_c11(pthread_cond_broadcast(cond)); }
+EXPORT int cnd_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-    return to_thrd(pthread_cond_wait((pthread_cond_t *)cond, (pthread_mutex_t *)mutex));
+    return to_c11(pthread_cond_wait(cond, mutex));
 }
-
-EXPORT int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict at)
+EXPORT int cnd_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *at)
 {
-    return to_thrd(pthread_cond_timedwait((pthread_cond_t *)cond, (pthread_mutex_t *)mutex, at));
+    return to_c11(pthread_cond_timedwait(cond, mutex, at));
 }
 
 /* ---- timed mutexes: their futex word is glibc's business, so slices ---- */
@@ -213,7 +214,7 @@ EXPORT int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const struct
     return lock_until(mutex, deadline_of(CLOCK_REALTIME, at));
 }
 
-EXPORT int mtx_timedlock(mtx_t *restrict mutex, const struct timespec *restrict at)
+EXPORT int mtx_timedlock(pthread_mutex_t *mutex, const struct timespec *at)
 {
-    return to_thrd(pthread_mutex_timedlock((pthread_mutex_t *)mutex, at));
+    return to_c11(pthread_mutex_timedlock(mutex, at));
 }

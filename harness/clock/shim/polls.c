@@ -124,7 +124,6 @@ EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 }
 
 /* What poll and ppoll are called in programs built with _FORTIFY_SOURCE. */
-EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size);
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t size)
 {
     if (size / sizeof *fds < count)
@@ -132,8 +131,6 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout_ms, size_t s
     return poll(fds, count, timeout_ms);
 }
 
-EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
-                       const sigset_t *mask, size_t size);
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
                        const sigset_t *mask, size_t size)
 {

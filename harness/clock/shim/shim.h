@@ -51,7 +51,6 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
-#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
