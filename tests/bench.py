@@ -1,0 +1,154 @@
+"""``make bench``: the figures. Ratios compare two things in the same run; no test asserts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness.runner.world import World
+from harness.seeds import Seed
+from harness.supervisor import Supervisor
+from harness.units import NS_PER_S
+from tests.quality.examine import ROOT, reference
+
+CONTRACTS = [
+    str(ROOT / "fixtures" / "targets" / name / "contract.yaml") for name in ("amodels", "sum")
+]
+
+
+def verify(*words: str) -> tuple[float, float]:
+    """Seconds until the first trial, and until the end, of one ``stormproof verify``."""
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder) / "probe.py"
+        probe.write_text(
+            "import sys, time\n"
+            "began = float(sys.argv.pop(1))\n"
+            "import harness.cli.reporter as reporter\n"
+            "plain = reporter.Reporter.pytest_stormproof_trial\n"
+            "def first(self, service, promise, trial, number, total):\n"
+            "    print('FIRST', time.time() - began, flush=True)\n"
+            "    reporter.Reporter.pytest_stormproof_trial = plain\n"
+            "import pytest\n"
+            "reporter.Reporter.pytest_stormproof_trial = pytest.hookimpl(optionalhook=True)(first)\n"
+            "from harness.cli import main\n"
+            "main()\n"
+        )
+        began_s = time.time()
+        done = subprocess.run(
+            [
+                sys.executable,
+                str(probe),
+                str(began_s),
+                "verify",
+                *words,
+                "--report",
+                f"{folder}/out",
+            ],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        took_s = time.time() - began_s
+        if done.returncode != 0:
+            raise SystemExit(done.stdout + done.stderr)
+        lines = done.stdout.splitlines()
+        first_s = next((float(one.split()[1]) for one in lines if one.startswith("FIRST")), took_s)
+        return first_s, took_s
+
+
+def cycles(target: str, count: int = 1_000) -> float:
+    """Cycles of "advance 61 s, call" a second."""
+    loaded = reference(target)
+    with Supervisor() as supervisor, World(loaded, supervisor, Seed(1)) as world:
+        operation = next(iter(loaded.contract.operations))
+        caller = world.fresh_caller()
+        request = world.composer.compose(
+            operation,
+            caller,
+            key=getattr(loaded.contract.promises[0], "key", "global"),
+            source=caller.address,
+            forwarded=None,
+            connection="kept",
+        )
+        world.exchange([request], together=False)
+        began_s = time.monotonic()
+        for _ in range(count):
+            world.move_to(world.now_ns + 61 * NS_PER_S)
+            world.exchange([request], together=False)
+        return count / (time.monotonic() - began_s)
+
+
+def frozen_ratio() -> tuple[float, float]:
+    """Seconds that the plan of sum-rate takes frozen and in real time (two minutes)."""
+    with tempfile.TemporaryDirectory() as folder:
+        took = {}
+        for clock in ("frozen", "real"):
+            report = Path(folder) / clock
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "harness",
+                    "verify",
+                    CONTRACTS[1],
+                    "--clock",
+                    clock,
+                    "--report",
+                    str(report),
+                ],
+                capture_output=True,
+                cwd=ROOT,
+                check=False,
+            )
+            took[clock] = json.loads((report / "run.json").read_text())["promises"][0]["duration_s"]
+        return took["frozen"], took["real"]
+
+
+def plugin_start(count: int = 7) -> tuple[float, float]:
+    """Median seconds of an empty pytest run without and with our entry point."""
+
+    def run(*words: str) -> float:
+        began_s = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, os.devnull],
+            capture_output=True,
+            cwd="/",
+            check=False,
+            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        )
+        return time.monotonic() - began_s
+
+    pairs = [(run(), run("-p", "harness.plugin")) for _ in range(count)]
+    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
+
+
+def main() -> None:
+    """Print every figure."""
+    first_s, _ = verify(CONTRACTS[1])
+    print(f"first trial after the command: {first_s:.2f} s (goal: under 2 s)")
+    _, one_s = verify(*CONTRACTS)
+    print(f"verify of both contracts, 1 worker: {one_s:.1f} s")
+    _, two_s = verify(*CONTRACTS, "-n", "2")
+    print(f"verify of both contracts, 2 workers: {two_s:.1f} s (goal: under 30 s)")
+    for target in ("amodels", "sum"):
+        print(
+            f'"advance 61 s, call" on {target}: {cycles(target):.0f} a second (goal on uvicorn: 1,000)'
+        )
+    without_s, with_s = plugin_start()
+    print(
+        f"pytest start: {without_s:.3f} s, with our plugin {with_s - without_s:+.3f} s (goal: +0.05)"
+    )
+    frozen_s, real_s = frozen_ratio()
+    ratio = real_s / frozen_s
+    print(f"the plan of sum-rate: real {real_s:.1f} s / frozen {frozen_s:.1f} s = {ratio:.0f}")
+
+
+if __name__ == "__main__":
+    main()
