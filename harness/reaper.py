@@ -174,13 +174,14 @@ def remove(path: str, inode: int) -> None:
 
 def _open_up(path: str) -> None:
     """Let us into all folders, as somebody may have forbidden it; links are not followed."""
-    try:
-        os.chmod(path, 0o700)  # noqa: PTH101
-        inside = [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return
-    for folder in inside:
-        _open_up(folder)
+    folders = [path]
+    while folders:
+        folder = folders.pop()
+        try:
+            os.chmod(folder, 0o700)  # noqa: PTH101
+            folders += [e.path for e in os.scandir(folder) if e.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
 
 
 def directory_entry(path: str) -> str:

@@ -105,6 +105,7 @@ def test_a_reaper_that_was_killed_is_replaced(supervisor: Supervisor) -> None:
     assert supervisor._reaper.stdin is not None
     supervisor._reaper.stdin.close()  # as our death would
     assert until(lambda: not first.alive() and not second.alive())
+    assert until(lambda: not supervisor.directory.exists())
     supervisor._reaper.wait()
     supervisor._reaper = supervisor._start_reaper()
 
@@ -219,6 +220,17 @@ def test_deaf_and_daemonised_processes_end_alone(supervisor: Supervisor) -> None
         assert process.descendants() == []
     assert plain.alive()
     assert carriers(supervisor.run_id) == [plain.pid]
+
+
+def test_a_child_without_a_marker(supervisor: Supervisor) -> None:
+    """Who moved to a session of its own, with an empty environment, is found by its parent."""
+    child = f"os.setsid(); os.execve({sys.executable!r}, {[*PYTHON, WAIT]!r}, {{}})"
+    process = run(supervisor, f"import os\nif not os.fork(): {child}\n" + WAIT)
+    assert until(lambda: len(process.descendants()) == 1)
+    (pid,) = process.descendants()
+    assert until(lambda: not reaper.carries(pid, [f"STORMPROOF_RUN={supervisor.run_id}"]))
+    process.kill()
+    assert (one := reaper.look(pid)) is None or one.state in "ZX"
 
 
 def test_pause_and_resume(supervisor: Supervisor) -> None:
