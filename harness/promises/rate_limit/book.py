@@ -13,7 +13,7 @@ from harness.models.fixed import FixedRoom
 from harness.models.intervals import FOREVER, Interval, Taken, Use
 from harness.models.windows import WindowDebt, WindowRoom
 from harness.promises.rate_limit.budgets import budgets_of
-from harness.promises.rate_limit.eras import Era, timeline_of
+from harness.promises.rate_limit.eras import Era, is_real, set_back, timeline_of
 from harness.promises.rate_limit.keys import key_of
 from harness.promises.rate_limit.reading import Letter, letter_of
 from harness.promises.rate_limit.words import RateLimit
@@ -26,24 +26,24 @@ Spans = tuple[tuple[Interval, ...], ...]
 def spans_of(history: History) -> Spans:
     """The interval of each call on each axis: target time, and where it is real also its wall clock.
 
-    A call without an answer is bounded by the next restart of the target only. Where the wall clock
-    went backwards the interval is turned round: that only widens it.
+    A call without an answer is bounded by the next restart of the target only. On a wall clock that
+    was set back nothing from before ever ends; an interval that this turned round is widened.
     """
     restarts = [(each.seq, each.target_ns) for each in _starts(history)]
     seqs = [seq for seq, _ in restarts]
+    last_step = max((each.seq for each in set_back(history)), default=-1)
     target, wall = [], []
     for index, call in enumerate(history.calls):
-        order = (call.written_seq, FOREVER)
-        end = call.answered_target_ns
+        order, end = (call.written_seq, FOREVER), call.answered_target_ns
         if call.status is not None and call.answered_seq is not None:
             order = (call.written_seq, call.answered_seq)
         elif end is None:
             rank = bisect_right(seqs, call.written_seq)
             end = restarts[rank][1] if rank < len(restarts) else FOREVER
+        wall_end = None if call.written_seq < last_step else call.answered_wall_ns
         target.append(_interval(call.sent_target_ns, end, order, index))
-        wall.append(_interval(call.sent_wall_ns, call.answered_wall_ns, order, index))
-    is_real = any(each.clock == "real" for each in _starts(history))
-    return (tuple(target), tuple(wall)) if is_real else (tuple(target),)
+        wall.append(_interval(call.sent_wall_ns, wall_end, order, index))
+    return (tuple(target), tuple(wall)) if is_real(history) else (tuple(target),)
 
 
 def _interval(start: int, end: int | None, order: tuple[int, int], index: int) -> Interval:
@@ -199,29 +199,47 @@ class Book:
         )
 
     def was_over(self, index: int) -> bool:
-        """The same for what had been admitted by then: no call that came after it counts."""
-        key = self.keys[index]
-        if key is None or not self.is_over(index):
+        """Whether the call, not admitted, was over by what had been admitted by then.
+
+        No call that came after it counts; without an answer it ended before the next was sent.
+        """
+        key, call = self.keys[index], self.calls[index]
+        if self.letters[index] is not Letter.L and not self.is_over(index):
+            return False
+        axes = [self._closed(index, spans) for spans in self.spans]
+        if key is None or None in axes or self.timeline.is_astride(call):
             return False
         return any(
             all(
                 budget.times(era.factor)
-                .upper(Taken.of(self._not_after(index, self.taken(key, era), spans)))
-                .over(spans[index], counted=False)
-                for spans in self.spans
+                .upper(Taken.of(self._not_after(span, self.taken(key, era), spans)))
+                .over(span, counted=False)
+                for span, spans in zip(axes, self.spans, strict=True)
+                if span is not None
             )
-            for era in self.eras_of(index)
+            for era in self.timeline.eras
+            if era.holds(call)
             for budget in self.budgets
         )
 
+    def _closed(self, index: int, spans: tuple[Interval, ...]) -> Interval | None:
+        """The call's interval, ended by the next call where no answer ended it."""
+        answered = self.calls[index].answered_seq
+        if self.letters[index] is not Letter.L or answered is None:
+            return None if self.letters[index] is Letter.L else spans[index]
+        ends = [each.start for each in spans if each.written > answered]
+        if not ends:
+            return None
+        return spans[index]._replace(end=max(min(ends), spans[index].start), answered=answered)
+
     @staticmethod
     def _not_after(
-        index: int, others: Iterable[int], spans: tuple[Interval, ...]
+        span: Interval, others: Iterable[int], spans: tuple[Interval, ...]
     ) -> list[Interval]:
         return [
             spans[other]
             for other in others
-            if other != index and not spans[other].is_after(spans[index])
+            if other != span.call and not spans[other].is_after(span)
         ]
 
     def eras_of(self, index: int) -> list[Era]:
@@ -254,6 +272,10 @@ class Book:
         if key is None or self.timeline.is_astride(call) or self._is_closed(call):
             return every
         spans = [self._known_part(axis[index]) for axis in self.spans]
+        if self.letters[index] is not Letter.L and any(
+            axis[index].end >= FOREVER for axis in self.spans
+        ):
+            return every
         counted = self.is_use(index)
         return frozenset(
             limit

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.history import History
+from harness.models.intervals import FOREVER
 from harness.promises.rate_limit import form, halves, sentences, store, waits
 from harness.promises.rate_limit.budgets import margin_ns
 from harness.promises.rate_limit.case import Case, Setting
+from harness.promises.rate_limit.eras import set_back
 from harness.promises.rate_limit.reading import Letter, Reading
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Finding, Verdict
@@ -69,6 +71,7 @@ def judge(
     )
     filled = _filled(case)
     evidence = _evidence(case) | {"retry_after_judged": len(obeyed), "full_limits": len(filled)}
+    evidence["clock_set_back"] = len(set_back(history))
     widest = _widest_ns(case)
     return Judgement(
         findings, case.readings, evidence, bool(filled), widest, widest > margin_ns(promise)
@@ -137,7 +140,7 @@ def _widest_ns(case: Case) -> int:
             spans[index].end - spans[index].start
             for spans in case.book.spans
             for index in case.new
-            if case.book.covers(index) and case.book.letters[index] is not Letter.L
+            if case.book.covers(index) and spans[index].end < FOREVER
         ),
         default=0,
     )

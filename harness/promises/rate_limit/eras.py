@@ -5,10 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from harness.history import Call, FaultBegan, FaultEnded, History, TargetStarted
 from harness.models.intervals import FOREVER
 from harness.promises.rate_limit.words import RateLimit
+from harness.units import NS_PER_MS
+
+_STEP_NS: Final = 50 * NS_PER_MS
+"""The wall clock may fall behind by less than this between two calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class Timeline:
     """Where a history is cut, for one promise.
 
     Attributes:
-        breaks: restarts of the target, loss of a store's data, cut and heal of the promise's store.
+        breaks: restarts of the target, loss of a store's data, cut and heal of the promise's store,
+            a wall clock that was set back.
         eras: where the upper half is judged.
         outages: while the promise's store was away.
     """
@@ -77,6 +83,33 @@ class Timeline:
         return bisect_left(seqs, earlier.written_seq) != bisect_left(seqs, last)
 
 
+def is_real(history: History) -> bool:
+    """Whether the target's clock ran by itself."""
+    return any(
+        isinstance(event, TargetStarted) and event.clock == "real" for event in history.events
+    )
+
+
+def set_back(history: History) -> tuple[Break, ...]:
+    """Where the wall clock of a real target was set back: what a service that reads it forgets or
+    remembers then cannot be said.
+
+    Slewing by NTP (500 ppm) is no such step.
+    """
+    if not is_real(history):
+        return ()
+    return tuple(
+        Break(call.written_seq, call.sent_target_ns)
+        for before, call in pairwise(history.calls)
+        if _offset_ns(before) - _offset_ns(call)
+        > _STEP_NS + abs(call.sent_target_ns - before.sent_target_ns) // 1_000
+    )
+
+
+def _offset_ns(call: Call) -> int:
+    return call.sent_wall_ns - call.sent_target_ns
+
+
 def timeline_of(promise: RateLimit, history: History, workers: int) -> Timeline:
     """Cut ``history`` for ``promise``."""
     store = None if promise.store is None else promise.store.dependency
@@ -88,6 +121,7 @@ def timeline_of(promise: RateLimit, history: History, workers: int) -> Timeline:
         or (isinstance(event, FaultBegan) and event.dependency == store)
         or (isinstance(event, FaultEnded) and (event.dependency == store or not event.data_kept))
     ]
+    breaks = sorted([*breaks, *set_back(history)], key=lambda each: each.seq)
     outages = _outages(history, store)
     return Timeline(tuple(breaks), _eras(promise, breaks, outages, workers), outages)
 
