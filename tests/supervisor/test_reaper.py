@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import reaper
 from tests.supervisor.conftest import PYTHON, WAIT, program, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Stranger = subprocess.Popen[bytes]
 
@@ -41,6 +45,16 @@ def reap(*lines: str, end: str = "\n") -> None:
     with start_reaper() as process:
         process.communicate(("\n".join(lines) + end).encode())
     assert process.returncode == 0
+
+
+@contextmanager
+def waiting(**env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, with this environment; killed at the end."""
+    with subprocess.Popen([*PYTHON, WAIT], env=env, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def alive(process: subprocess.Popen[bytes]) -> bool:
@@ -109,15 +123,10 @@ def test_a_line_that_was_cut_off_counts_for_nothing(stranger: Stranger) -> None:
 
 def test_the_marker_finds_whoever_moved_away() -> None:
     """A process that nobody registered, in a session of its own, is found by its environment."""
-    env = {reaper.RUN_MARKER: "test"}
-    with (
-        subprocess.Popen([*PYTHON, WAIT], env=env, start_new_session=True) as ours,
-        subprocess.Popen([*PYTHON, WAIT], env={reaper.RUN_MARKER: "test2"}) as other,
-    ):
+    with waiting(STORMPROOF_RUN="test") as ours, waiting(STORMPROOF_RUN="test2") as other:
         reap("")
         assert ours.wait(10) == -signal.SIGKILL
         assert alive(other)
-        other.kill()
 
 
 def test_a_reaper_is_deaf_to_what_ends_a_run(stranger: Stranger) -> None:
