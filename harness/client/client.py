@@ -106,7 +106,7 @@ class Client:
             self._read([one for one in exchanges if not one.ended])
         finally:
             for one in exchanges:
-                if not one.ended and hasattr(one, "connection"):
+                if one.connected and not one.ended:
                     one.connection.sock.close()
         return [one.call() for one in exchanges]
 
@@ -139,7 +139,9 @@ class Client:
         self._connections += 1
         peer_sees = one.request.source or self._address.loopback
         one.use(Connection(sock, self._connections, peer_sees), self._address.header)
-        if code == errno.EINPROGRESS:  # on loopback it is there by now: ask again, in place of waiting
+        if (
+            code == errno.EINPROGRESS
+        ):  # on loopback it is there by now: ask again, in place of waiting
             code = sock.connect_ex(self._address.sockaddr)
         if code == errno.EALREADY:
             return False

@@ -24,6 +24,7 @@ class Exchange:
     """A request, the connection it goes over, and what was seen so far.
 
     Attributes:
+        connected: it has a connection, or one on its way.
         offset: bytes handed to the kernel.
         ended: nothing more is done for it; :meth:`call` may be asked.
         held: a part was sent, and the connection stays open.
@@ -34,6 +35,7 @@ class Exchange:
         self.request = request
         self.began_s = self.touched_s = time.monotonic()
         self.offset = 0
+        self.connected = False
         self.ended = False
         self.held = False
         self._sent: Instant | None = None
@@ -47,6 +49,7 @@ class Exchange:
     def use(self, connection: Connection, host: str) -> None:
         """Go over this connection, from the first byte on."""
         self.connection = connection
+        self.connected = True
         self.answer = Answer(connection.parser)
         self.data = encode(self.request, host, connection.parser)
         self.offset = 0
