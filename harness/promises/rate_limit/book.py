@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
-from harness.history import Call, History, TargetStarted
+from harness.history import Call, History
 from harness.models.buckets import BucketDebt, BucketRoom
 from harness.models.fixed import FixedRoom
 from harness.models.intervals import FOREVER, Interval, Taken, Use
 from harness.models.windows import WindowDebt, WindowRoom
 from harness.promises.rate_limit.budgets import budgets_of
-from harness.promises.rate_limit.eras import Era, is_real, set_back, timeline_of
+from harness.promises.rate_limit.eras import Era, timeline_of
 from harness.promises.rate_limit.keys import key_of
 from harness.promises.rate_limit.reading import Letter, letter_of
+from harness.promises.rate_limit.spans import Spans, starts
 from harness.promises.rate_limit.words import RateLimit
 
 Room = WindowRoom | FixedRoom | BucketRoom
 Debt = WindowDebt | BucketDebt
-Spans = tuple[tuple[Interval, ...], ...]
-
-
-def spans_of(history: History) -> Spans:
-    """The interval of each call on each axis: target time, and where it is real also its wall clock.
-
-    A call without an answer is bounded by the next restart of the target only. On a wall clock that
-    was set back nothing from before ever ends; an interval that this turned round is widened.
-    """
-    restarts = [(each.seq, each.target_ns) for each in _starts(history)]
-    seqs = [seq for seq, _ in restarts]
-    last_step = max((each.seq for each in set_back(history)), default=-1)
-    target, wall = [], []
-    for index, call in enumerate(history.calls):
-        order, end = (call.written_seq, FOREVER), call.answered_target_ns
-        if call.status is not None and call.answered_seq is not None:
-            order = (call.written_seq, call.answered_seq)
-        elif end is None:
-            rank = bisect_right(seqs, call.written_seq)
-            end = restarts[rank][1] if rank < len(restarts) else FOREVER
-        wall_end = None if call.written_seq < last_step else call.answered_wall_ns
-        target.append(_interval(call.sent_target_ns, end, order, index))
-        wall.append(_interval(call.sent_wall_ns, wall_end, order, index))
-    return (tuple(target), tuple(wall)) if is_real(history) else (tuple(target),)
-
-
-def _interval(start: int, end: int | None, order: tuple[int, int], index: int) -> Interval:
-    last = FOREVER if end is None else end
-    return Interval(min(start, last), max(start, last), *order, index)
-
-
-def _starts(history: History) -> Iterable[TargetStarted]:
-    return (event for event in history.events if isinstance(event, TargetStarted))
 
 
 class Book:
@@ -82,7 +49,7 @@ class Book:
         self.letters = tuple(letter_of(promise, ok, call) for call in self.calls)
         self.keys = tuple(key_of(promise, call) for call in self.calls)
         self.exclusive_from_ns = max(
-            (each.target_ns for each in _starts(history) if not each.exclusive), default=None
+            (each.target_ns for each in starts(history) if not each.exclusive), default=None
         )
         self._rooms: dict[tuple[str, Era, int], tuple[Room, ...]] = {}
         self._known_excessive: dict[tuple[str, Era], bool] = {}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.history import Call, History
-from harness.promises.rate_limit.book import Book, spans_of
+from harness.promises.rate_limit.book import Book
 from harness.promises.rate_limit.reading import Letter, Reading, is_whole, missing_form
+from harness.promises.rate_limit.spans import spans_of
 from harness.promises.rate_limit.words import RateLimit
 
 EVERYBODY = "all callers"
