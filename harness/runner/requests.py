@@ -49,7 +49,7 @@ class Composer:
         headers = [(name, expand(value, names)) for name, value in spec.headers.items()]
         identity = self._identity(spec, key)
         if identity is not None:
-            path, extra = _identify(identity, path, names, quoted)
+            path, extra = _identify(identity, path, names)
             headers += extra
         if forwarded is not None:
             headers.append(("X-Forwarded-For", forwarded))
@@ -106,7 +106,7 @@ def _called(
 
 
 def _identify(
-    identity: Identity, path: str, names: Mapping[str, str], quoted: Mapping[str, str]
+    identity: Identity, path: str, names: Mapping[str, str]
 ) -> tuple[str, list[tuple[str, str]]]:
     if identity.header is not None:
         return path, [(identity.header, expand(identity.value or "", names))]
@@ -114,7 +114,7 @@ def _identify(
         return path, [("Authorization", f"Bearer {expand(identity.bearer, names)}")]
     if identity.query is not None:
         joint = "&" if "?" in path else "?"
-        value = expand(identity.value or "", quoted)
+        value = quote(expand(identity.value or "", names), safe="")
         return f"{path}{joint}{quote(identity.query, safe='')}={value}", []
     return path, []
 

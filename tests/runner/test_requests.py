@@ -38,7 +38,7 @@ def compose(operation: dict[str, Any], identity: dict[str, Any], **words: Any) -
     [
         ({"header": "X-API-Key", "value": "key-{n}"}, ("X-API-Key", "key-7"), "/a"),
         ({"bearer": "token-{n}"}, ("Authorization", "Bearer token-7"), "/a"),
-        ({"query": "api key", "value": "k {n}"}, None, "/a?api%20key=k%207"),
+        ({"query": "api_key", "value": "k {n}"}, None, "/a?api_key=k%207"),
         ({"source": True}, None, "/a"),
     ],
 )

@@ -53,7 +53,7 @@ def _edge(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
         purpose="the full limit at once, one more, and all of it again a window later",
         steps=(
             Mark("start"),
-            Send(caller="a", times=n.cap + 1, expect=n.full()),
+            Send(caller="a", times=n.cap + 1, together=not n.frozen, expect=n.full()),
             Wait(ns=n.w // 2, since="start"),
             Send(caller="a", expect=n.if_sliding(refused)),
             Wait(ns=n.w - n.m, since="start"),
@@ -70,7 +70,12 @@ def _edge(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
             Mark("start"),
             Send(caller="a", expect=_ONE),
             Wait(ns=n.w - n.m, since="start"),
-            Send(caller="a", times=n.cap, expect=n.if_sliding(n.full(1))),
+            Send(
+                caller="a",
+                times=n.cap,
+                together=not n.frozen,
+                expect=n.if_sliding(n.full(1)),
+            ),
             Wait(ns=n.w + 2 * n.g + (0 if n.frozen else n.m), since="start"),
             Send(caller="a", times=3, expect=_straddled(promise, n)),
             Wait(ns=n.w // 2),
