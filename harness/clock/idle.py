@@ -53,15 +53,18 @@ class IdleRule:
         return first
 
     def still(self, proof: Scan) -> bool:
-        """Whether everybody has slept on since ``proof``: then nothing is under way, either."""
-        scan = self.threads.scan()
-        return scan is not None and scan.runs == proof.runs and self._is_complete()
+        """Whether everybody has slept on since ``proof``, and still nothing is under way.
+
+        A whole new proof: the caller may have written bytes meanwhile, which the kernel holds.
+        """
+        again = self.prove()
+        return again is not None and again.runs == proof.runs
 
     def waiting(self, proof: Scan) -> Iterator[Slot]:
         """The waits and timers with an end, of those that could run."""
         alive = {pid for pid, _ in proof.asleep}
         for slot in self._page.slots():
-            if slot.blocked and slot.deadline_ns != FOREVER_NS:
+            if slot.blocked and slot.deadline_ns != FOREVER_NS and not slot.armed:
                 is_timer = slot.kind >= Kind.ITIMER
                 if slot.pid in alive if is_timer else (slot.pid, slot.tid) in proof.asleep:
                     yield slot

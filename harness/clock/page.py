@@ -23,7 +23,9 @@ ONE_PPM = 1_000_000
 HEADER_BYTES, SLOT_BYTES, SLOTS = 128, 64, 4096
 SIZE_BYTES = HEADER_BYTES + SLOT_BYTES * SLOTS
 USED_AT = 52  # used, capacity, unslotted, sliced: four words
-SLOT = struct.Struct("<QIIqqQqQII")  # owner state kind deadline period waits seen reads signal -
+SLOT = struct.Struct(
+    "<QIIqqQqQII"
+)  # owner state kind deadline period waits seen reads signal armed
 BLOCKED, REAL = 1, 2
 
 
@@ -62,6 +64,8 @@ class Slot:
     reads: int
     signal: int
     """What a timer sends to its process; 0 is none."""
+    armed: bool
+    """The kernel counts this timer as well, in real time, because the clock ran."""
 
 
 class Page:
@@ -155,12 +159,22 @@ class Page:
         used = self.slots_used
         raw = self._map[HEADER_BYTES : HEADER_BYTES + SLOT_BYTES * used]
         for index, values in enumerate(SLOT.iter_unpack(raw)):
-            owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, signal, _ = values
+            owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, signal, armed = (
+                values
+            )
             if owner:
-                blocked = state == BLOCKED
-                pid, tid = owner >> 32, owner & 0xFFFFFFFF
                 yield Slot(
-                    index, pid, tid, kind, blocked, deadline_ns, period_ns, seen_ns, reads, signal
+                    index=index,
+                    pid=owner >> 32,
+                    tid=owner & 0xFFFFFFFF,
+                    kind=kind,
+                    blocked=state == BLOCKED,
+                    deadline_ns=deadline_ns,
+                    period_ns=period_ns,
+                    seen_ns=seen_ns,
+                    reads=reads,
+                    signal=signal,
+                    armed=armed != 0,
                 )
 
     def renew_timer(self, slot: Slot, now_ns: int) -> None:

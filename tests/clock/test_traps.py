@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -178,6 +179,23 @@ def test_an_answer_before_the_look_is_never_jumped_over(start: Start, clock: Hel
         calls += 1
     assert calls >= 2
     assert moved == clock.now_ns() == begun_ns + SECOND_NS
+
+
+def test_bytes_written_by_the_caller_itself_may_be_held(start: Start, clock: HeldClock) -> None:
+    """After the proof that all sleep, half a line in the kernel's hands: nobody runs, yet no jump."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        program = start("talker.py", "patient", str(listener.getsockname()[1]))
+        connection = listener.accept()[0]
+    with connection:
+        assert program.answer() == "ready"
+        clock.freeze()
+        program.tell("wait")
+        assert clock.settle()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        connection.send(b"answer")
+        assert clock.jump() is None
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        assert program.jump_to_answer() == ("answered", 0)
 
 
 def test_without_futex_waitv_waits_are_sliced_and_exact(start: Start, clock: HeldClock) -> None:

@@ -50,6 +50,7 @@ def waits(start: Start, clock: HeldClock) -> Program:
         ("sigtimedwait", "None"),
         ("sem_timedwait", "Connection timed out"),
         ("cond_timedwait", "Connection timed out"),
+        ("mutex_after_condition", "Connection timed out"),
         ("cnd_timedwait", "4"),
         ("mutex_timedlock", "Connection timed out"),
         ("futex", "Connection timed out"),
@@ -224,5 +225,6 @@ def test_ended_threads_give_their_slots_back(waits: Program, clock: HeldClock) -
     """Ninety short threads need four slots, not ninety."""
     waits.tell("many_threads 1")
     waits.jump_to_answer()
+    assert clock.settle()
     assert len(clock.state()) == 1
     assert clock._page.slots_used <= 8

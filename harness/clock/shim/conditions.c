@@ -108,20 +108,18 @@ static int wait_at(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadlin
     atomic_fetch_add(&c->waiters, 1);
     uint32_t sequence = atomic_load(&c->sequence);
     result = pthread_mutex_unlock(mutex);
-    if (result == 0) {
-        if (page && !is_gil)
-            result = sleep_held(c, sequence, &wait);
-        else
-            result = sleep_really(
-                c, sequence, is_gil ? real_ns(CLOCK_MONOTONIC) + deadline - now().mono_ns : deadline);
-        int locked = pthread_mutex_lock(mutex);
-        result = locked ? locked : result;
-    }
+    bool unlocked = result == 0;
+    if (unlocked && page && !is_gil)
+        result = sleep_held(c, sequence, &wait);
+    else if (unlocked)
+        result = sleep_really(
+            c, sequence, is_gil ? real_ns(CLOCK_MONOTONIC) + deadline - now().mono_ns : deadline);
     atomic_fetch_sub(&c->waiters, 1);
     if (page)
-        wait_end(&wait);
+        wait_end(&wait); /* first: until the mutex is free, this thread does not wait for a time */
+    int error_of_lock = unlocked ? pthread_mutex_lock(mutex) : 0;
     errno = error;
-    return result;
+    return error_of_lock ? error_of_lock : result;
 }
 
 static int64_t condition_deadline(clockid_t clock, const struct timespec *at)

@@ -87,6 +87,7 @@ static struct slot *take_at(unsigned index, uint64_t expected, uint64_t owner, e
     atomic_store(&slot->deadline, FOREVER);
     atomic_store(&slot->period, 0);
     atomic_store(&slot->signal, 0);
+    atomic_store(&slot->armed, 0);
     atomic_store(&slot->seen, 0);
     atomic_store(&slot->reads, 0);
     uint32_t used = atomic_load(&page->used);

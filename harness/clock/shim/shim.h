@@ -106,7 +106,7 @@ struct slot {
     _Atomic int64_t seen;     /* the last monotonic ns handed out to this thread … */
     _Atomic uint64_t reads;   /* … and how often: the proof that it asks us at all */
     _Atomic uint32_t signal;  /* of a timer: what it sends to its process; 0: nothing */
-    uint32_t spare;
+    _Atomic uint32_t armed;   /* of a timer: the kernel has it too, and will fire or has fired it */
 };
 
 struct page {

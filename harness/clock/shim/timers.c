@@ -96,6 +96,8 @@ static void kernel_set(struct timer *t, int64_t first_ns, int64_t period_ns)
     }
     t->kernel_first_ns = first_ns ? real_ns(CLOCK_MONOTONIC) + first_ns : 0;
     t->kernel_period_ns = period_ns;
+    if (t->slot)
+        atomic_store(&t->slot->armed, first_ns != 0);
 }
 
 static int64_t at_rate(int64_t ns, int64_t rate_ppm)
@@ -112,6 +114,7 @@ static void note_kernel_expiries(struct slot *slot, struct timer *t)
     if (!t->kernel_period_ns) {
         atomic_store(&slot->state, STATE_RUNNING);
         atomic_store(&slot->deadline, FOREVER);
+        atomic_store(&slot->armed, 0);
         t->kernel_first_ns = 0;
         return;
     }
@@ -133,10 +136,13 @@ static void send_to_self(struct timer *t)
 static void fire_through_kernel(struct timer *t, int64_t period_ns, int64_t rate_ppm)
 {
     kernel_set(t, 1, period_ns && rate_ppm > 0 ? at_rate(period_ns, rate_ppm) : 0);
-    if (rate_ppm <= 0 || !period_ns)
-        t->kernel_first_ns = 0; /* it will expire by itself; disarming it would take the expiry back */
-    else
+    if (rate_ppm > 0 && period_ns) {
         t->kernel_first_ns += t->kernel_period_ns;
+        return;
+    }
+    t->kernel_first_ns = 0; /* it will expire by itself; disarming it would take the expiry back */
+    if (t->slot)
+        atomic_store(&t->slot->armed, 0);
 }
 
 /* Where a due signal may be sent from here: by the main thread, if its wait lets the signal in. */
@@ -272,6 +278,7 @@ static bool set(struct timer *t, int64_t deadline, int64_t period_ns)
     atomic_store(&t->slot->state, STATE_RUNNING);
     atomic_store(&t->slot->deadline, deadline);
     atomic_store(&t->slot->period, period_ns);
+    atomic_store(&t->slot->armed, 0);
     if (deadline != FOREVER)
         atomic_store(&t->slot->state, STATE_BLOCKED);
     atomic_store(&t->slot->signal, (uint32_t)t->signal);

@@ -240,6 +240,23 @@ def cond_timedwait(seconds: float) -> str:
     return os.strerror(libc.pthread_cond_timedwait(condition_, mutex, ctypes.byref(until)))
 
 
+def mutex_after_condition(seconds: float) -> str:
+    """The wait is over in a third of the time, but the mutex is not free yet."""
+    mutex, condition_ = ctypes.create_string_buffer(40), ctypes.create_string_buffer(48)
+    libc.pthread_mutex_lock(mutex)
+    until = after(time.CLOCK_REALTIME, seconds / 3)
+
+    def hold() -> None:
+        libc.pthread_mutex_lock(mutex)
+        time.sleep(seconds)
+        libc.pthread_mutex_unlock(mutex)
+
+    (other := threading.Thread(target=hold)).start()
+    said = os.strerror(libc.pthread_cond_timedwait(condition_, mutex, ctypes.byref(until)))
+    other.join()
+    return said
+
+
 def cnd_timedwait(seconds: float) -> str:
     mutex, condition_ = ctypes.create_string_buffer(40), ctypes.create_string_buffer(48)
     libc.cnd_init(condition_)
