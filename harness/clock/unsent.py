@@ -1,8 +1,10 @@
-"""Bytes that the kernel holds back on TCP connections, asked through ``sock_diag``.
+"""Bytes that are under way on TCP connections, asked of the kernel through ``sock_diag``.
 
 Nagle's algorithm, delayed acknowledgements and corks let everybody sleep while bytes are still to
 be delivered, up to 200 real milliseconds later. Whoever then moves the clock makes time-outs that
 were never due. (The queues in ``/proc/net/tcp`` do not tell: they count delivered bytes as well.)
+Where both ends are on this machine, bytes that one has sent and the other has not got are seen too: on
+a busy machine loopback delivery may be put off, and a segment that was dropped comes again later.
 
 Listing all connections costs a walk over the kernel's whole table, milliseconds where thousands are
 in TIME_WAIT. So the list is taken once, and as long as no connection has been opened anywhere only
@@ -35,7 +37,9 @@ MESSAGE = struct.Struct("=IHHII")
 REQUEST = struct.Struct("=BBBBI40sII")  # family protocol wants - states, id, any cookie
 CONNECTION = struct.Struct("=BBBB40s8xIIIII")  # … timer -, id, expires unread unsent uid inode
 ATTRIBUTE = struct.Struct("=HH")
-NOT_SENT_AT, WINDOW_AT = 144, 228
+RECEIVED_AT, NOT_SENT_AT, SENT_AT, RETRANSMITTED_AT, WINDOW_AT = 128, 144, 200, 208, 228
+INFO_BYTES = 232
+FAR = 1 << 64
 ZERO_WINDOW_PROBE = 4
 REPLY_BYTES = 1 << 18
 ASK_AT_ONCE = 64
@@ -53,12 +57,16 @@ class Connection:
         identity: the kernel's own name for it.
         inode: of its socket; 0 before it is accepted and after it is closed.
         is_held: the kernel has bytes that it will send by itself, later.
+        sent: bytes that have left this end, each counted once.
+        received: bytes that have come to this end.
     """
 
     family: int
     identity: bytes
     inode: int
     is_held: bool
+    sent: int
+    received: int
 
     def ends(self) -> Ends:
         """Where it goes from and to."""
@@ -102,7 +110,7 @@ class Unsent:
             connections = relevant(self._list(), path)
             self._known_at = at
         self._known = connections
-        held = [connection for connection in connections if connection.is_held]
+        held = under_way(connections)
         return bool(held) and any_owned(held, connections, path)
 
     def _list(self) -> list[Connection]:
@@ -184,14 +192,25 @@ def parse(body: memoryview) -> Connection:
     No bytes are held where the reader's window is closed: then nothing moves until the reader reads.
     """
     family, _state, timer, _, identity, _, _unread, to_send, _, inode = CONNECTION.unpack_from(body)
-    if not to_send:  # neither unsent nor unacknowledged
-        return Connection(family, identity, inode, is_held=False)
     info = attribute(body[CONNECTION.size :], INFO)
-    if info is None or len(info) < NOT_SENT_AT + 4:
-        return Connection(family, identity, inode, is_held=True)
+    if info is None or len(info) < INFO_BYTES:  # an old kernel, or a connection without a socket
+        return Connection(family, identity, inode, is_held=bool(to_send), sent=0, received=0)
+    (received,) = struct.unpack_from("=Q", info, RECEIVED_AT)
     (not_sent,) = struct.unpack_from("=I", info, NOT_SENT_AT)
+    sent, retransmitted = struct.unpack_from("=QQ", info, SENT_AT)
     is_closed = timer == ZERO_WINDOW_PROBE and info[WINDOW_AT : WINDOW_AT + 4] == bytes(4)
-    return Connection(family, identity, inode, is_held=bool(not_sent) and not is_closed)
+    is_held = bool(not_sent) and not is_closed
+    return Connection(family, identity, inode, is_held, sent - retransmitted, received)
+
+
+def under_way(connections: list[Connection]) -> list[Connection]:
+    """Those whose bytes the kernel holds, or that the other end, where we see it, has not got."""
+    received = {connection.ends()[::-1]: connection.received for connection in connections}
+    return [
+        connection
+        for connection in connections
+        if connection.is_held or connection.sent > received.get(connection.ends(), FAR)
+    ]
 
 
 def attribute(attributes: memoryview, wanted: int) -> memoryview | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.clock.unsent import Unsent
+from harness.clock.unsent import Connection, Unsent, under_way
 from tests.clock.conftest import PATIENCE_S
 
 
@@ -94,6 +94,31 @@ def test_a_reader_that_does_not_read_holds_nothing_up(
     end_s = time.monotonic() + PATIENCE_S
     while unsent.of([os.getpid()]):
         assert time.monotonic() < end_s
+
+
+def end_of(port: int, peer: int, *, sent: int, received: int, held: bool = False) -> Connection:
+    """One end of a loopback connection."""
+    home = bytes([127, 0, 0, 1]) + bytes(12)
+    identity = port.to_bytes(2) + peer.to_bytes(2) + home + home + bytes(4)
+    return Connection(socket.AF_INET, identity, 1, held, sent, received)
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (end_of(2, 1, sent=0, received=70), []),
+        (end_of(2, 1, sent=0, received=69), [1]),
+        (end_of(2, 1, sent=51, received=71), [2]),
+        (end_of(2, 1, sent=0, received=70, held=True), [2]),
+        (end_of(2, 3, sent=0, received=0), []),
+    ],
+    ids=["arrived", "one byte short", "the other way", "held", "the other end is elsewhere"],
+)
+def test_sent_is_not_received(there: Connection, expected: list[int]) -> None:
+    """What one end has sent and the other has not got is on its way; FIN counts as received only."""
+    here = end_of(1, 2, sent=70, received=50)
+    ports = [int.from_bytes(end.identity[:2]) for end in under_way([here, there])]
+    assert ports == expected
 
 
 def test_connections_of_others_do_not_count(
