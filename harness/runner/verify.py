@@ -159,19 +159,25 @@ class Verification:
 
     def _play(self, trial: Trial) -> TrialResult:
         quiet_ns = self._quiet_ns()
-        if self.world.time.mode == "real" and self.world.history().calls:
-            needed_s = (quiet_ns + trial.span_ns) / NS_PER_S
-            if time.monotonic() + needed_s > self._deadline_s:
-                return _not_played(
-                    trial,
-                    f"it needs {needed_s:.0f} s of the target's clock, more than the budget has left;"
-                    " a held clock or a longer --budget would settle it",
-                )
-        if self.world.time.mode == "frozen" or self.world.history().calls:
+        if self.world.time.mode == "frozen":
             self.world.move_to(self.world.now_ns + quiet_ns)
+        elif not self._fresh_in_real_time(trial, quiet_ns):
+            return _not_played(trial, _too_long(trial))
         played = play_one(self.world, self._player(trial))
         self.world.heal_all()
         return self._judge(trial, played)
+
+    def _fresh_in_real_time(self, trial: Trial, quiet_ns: int) -> bool:
+        """Restart, or wait if there is nothing to restart; False if the budget has no room for it."""
+        used = bool(self.world.history().calls)
+        if time.monotonic() + trial.span_ns / NS_PER_S > self._deadline_s:
+            return False
+        if not used or self.world.restart():
+            return True
+        if time.monotonic() + (quiet_ns + trial.span_ns) / NS_PER_S > self._deadline_s:
+            return False
+        self.world.move_to(self.world.now_ns + quiet_ns)
+        return True
 
     def _play_in_one_schedule(self, trials: Sequence[Trial]) -> None:
         """In real time: all trials on their own keys at once, each in three fresh worlds."""

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, Self
 
 import httpx
@@ -87,7 +88,8 @@ class World:
             for proxy in getattr(promise, "trusted_proxies", ())
         }
         self._invented = invented_addresses()
-        self._callers: Iterator[Caller] = iter(())
+        self._callers: Iterator[Caller] | None = None
+        self._earlier_connections = 0
         self.composer: Composer
 
     # -- life ---------------------------------------------------------------------------------
@@ -105,6 +107,9 @@ class World:
 
     def close(self) -> None:
         """End target and stores; a held clock is released first, so that they can end by themselves."""
+        self._end()
+
+    def _end(self) -> None:
         if self._held is not None:
             self._held.release()
         if self._client is not None:
@@ -133,8 +138,9 @@ class World:
             except (ClockUnavailable, ClockIgnored) as error:
                 if wanted == "frozen":
                     raise CouldNotRun(f"the clock cannot be held: {error}") from error
+                self._wanted = "real"
                 self.notes.append(f"real time: {error}")
-                self.close()
+                self._end()
             else:
                 return
         self.time = RealTime()
@@ -217,9 +223,10 @@ class World:
             next_seq=self._next,
             quiet=self._quiet,
         )
-        attached = self.contract.target.url is not None
-        start = int.from_bytes(os.urandom(3), "big") if attached else 1
-        self._callers = fresh_callers(start, self._avoid)
+        if self._callers is None:
+            attached = self.contract.target.url is not None
+            start = int.from_bytes(os.urandom(3), "big") if attached else 1
+            self._callers = fresh_callers(start, self._avoid)
 
     def _poke(self) -> None:
         """Make the target read its clock, from an address that no trial uses."""
@@ -270,6 +277,8 @@ class World:
 
     def fresh_caller(self) -> Caller:
         """A client that this target has never seen."""
+        if self._callers is None:
+            raise CouldNotRun("the target is not running")
         return next(self._callers)
 
     def invented_address(self) -> str:
@@ -298,6 +307,11 @@ class World:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
         calls = self._client.exchange(requests, together=together)
+        if self._earlier_connections:
+            calls = [
+                replace(call, connection=call.connection + self._earlier_connections)
+                for call in calls
+            ]
         first = len(self._calls)
         self._calls.extend(calls)
         self._events.extend(calls)
@@ -353,6 +367,19 @@ class World:
                 data_kept=False,
             )
         )
+
+    def restart(self) -> bool:
+        """Start target and stores again, empty: a fresh world where neither name nor wait makes one.
+
+        Returns:
+            False where nothing is ours to restart (an attached target).
+        """
+        if self.contract.target.url is not None:
+            return False
+        self._earlier_connections = max((call.connection for call in self._calls), default=0)
+        self._end()
+        self._start()
+        return True
 
     def heal_all(self) -> None:
         """Bring back whatever a plan that ended early has left cut off, and close its connections."""
