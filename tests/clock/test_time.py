@@ -13,7 +13,7 @@ from harness.clock.held import HeldClock
 from tests.clock.conftest import SECOND_NS, Start
 
 SEED = 20261122
-CHANGES = 4000
+CHANGES = 15000
 
 
 def test_monotonic_time_never_goes_back(start: Start, clock: HeldClock, tmp_path: Path) -> None:

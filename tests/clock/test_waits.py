@@ -60,6 +60,7 @@ def waits(start: Start, clock: HeldClock) -> Program:
         ("forked_worker", "0"),
         ("fork_files", "0"),
         ("alarm_over_exec", "-14"),
+        ("alarm_taken_over", "60"),
         ("closed", "([], [], [])"),
     ],
 )
@@ -182,6 +183,21 @@ def test_a_rate_makes_waits_shorter(waits: Program, clock: HeldClock, kind: str)
     clock.run(300.0)
     waits.tell(f"{kind} 15")
     assert waited(waits.answer())[0] >= 15 * SECOND_NS
+
+
+def test_an_alarm_that_the_kernel_has_fired_is_not_sent_again(
+    waits: Program, clock: HeldClock
+) -> None:
+    """Nor while its owner sleeps where the library cannot see it; a second one would end it."""
+    clock.run(300.0)
+    waits.tell("alarm_in_pause 30")
+    assert waited(waits.answer())[1] == "alarm"
+    assert clock.settle()
+    clock.freeze()
+    assert clock.settle()
+    clock.advance(SECOND_NS)
+    assert clock.settle()
+    assert int(waits.ask("now 0").split()[0]) == clock.now_ns()
 
 
 def test_the_wall_clock_steps_alone(waits: Program, clock: HeldClock) -> None:
