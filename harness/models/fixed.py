@@ -95,7 +95,7 @@ class FixedRoom:
             while behind < len(reachable) and reachable[behind][0] <= border - length:
                 behind += 1
             before = reachable[behind - 1][1] if behind else 0
-            if ended - before > count and ended > count:
+            if ended - before > count:
                 continue
             while started < len(starts) and starts[started] < border:
                 started += 1

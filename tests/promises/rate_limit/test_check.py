@@ -156,6 +156,9 @@ def test_a_call_astride_a_restart_proves_nothing() -> None:
     """Admitted, it counts nowhere; refused, it was owed nothing."""
     astride = calls("0 A | 0 A | 0 A | 0 A | 0 R")
     assert halves(promise(), joined(astride, (started(52, 0),))) == []
+    half_sent = calls("4~6 A*4", first_seq=1_000)
+    assert halves(promise(), joined(calls("0 A"), (started(500, 5),), half_sent)) == []
+    assert halves(promise(), joined(calls("0 A"), (started(500, 4),), half_sent)) == ["upper"]
 
 
 # Both clocks

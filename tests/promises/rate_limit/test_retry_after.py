@@ -108,9 +108,9 @@ def test_exact_promises_that_nobody_is_admitted_much_earlier() -> None:
 def test_another_limit_that_may_be_full_excuses_the_second_refusal() -> None:
     """Each of several limits tells the truth about itself only."""
     words = promise(["3/10s", "4/100s"], exceeded=HEADER)
-    text = "0 A*3; 0 R(10); 10.002 A; 10.002 R(90)"
-    found = judge(words, history(text), SETTING)
+    found = judge(words, history("0 A; 50 A*3; 50 R(10); 60.002 R(40)"), SETTING)
     assert not found.findings
+    assert found.evidence["retry_after_judged"] == 1
     single = judge(
         promise(["3/10s", "40/100s"], exceeded=HEADER), history("0 A*3; 0 R(2); 3 R(7)"), SETTING
     )
