@@ -58,7 +58,8 @@ class Connection:
         inode: of its socket; 0 before it is accepted and after it is closed.
         is_held: the kernel has bytes that it will send by itself, later.
         sent: bytes that have left this end, each counted once.
-        received: bytes that have come to this end.
+        received: bytes that have come to this end; ``FAR`` where the kernel does not tell, as of an
+            end whose process was killed: whatever is sent there is under way to nobody.
     """
 
     family: int
@@ -194,7 +195,7 @@ def parse(body: memoryview) -> Connection:
     family, _state, timer, _, identity, _, _unread, to_send, _, inode = CONNECTION.unpack_from(body)
     info = attribute(body[CONNECTION.size :], INFO)
     if info is None or len(info) < INFO_BYTES:  # an old kernel, or a connection without a socket
-        return Connection(family, identity, inode, is_held=bool(to_send), sent=0, received=0)
+        return Connection(family, identity, inode, is_held=bool(to_send), sent=0, received=FAR)
     (received,) = struct.unpack_from("=Q", info, RECEIVED_AT)
     (not_sent,) = struct.unpack_from("=I", info, NOT_SENT_AT)
     sent, retransmitted = struct.unpack_from("=QQ", info, SENT_AT)
