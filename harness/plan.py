@@ -164,12 +164,14 @@ class Played:
         steps: as many as the plan has steps; shorter where the plan ended early.
         first_call, end_call: the range of call indexes that belong to it (others may lie between).
         ended: why the plan ended before its last step, or None.
+        began_ns: the target's monotonic clock when each step that was begun began, and at the end.
     """
 
     steps: tuple[tuple[int, ...], ...]
     first_call: int
     end_call: int
     ended: str | None = None
+    began_ns: tuple[int, ...] = ()
 
 
 def _calls(step: Step) -> int:

@@ -87,10 +87,12 @@ class Player:
     def play(self) -> Waits:
         """All steps in order; an early end is told in ``Played.ended``."""
         steps: list[tuple[int, ...]] = []
+        began_ns: list[int] = []
         ended: str | None = None
         try:
             for step in self._trial.steps:
-                steps.append((yield from self._step(step)))  # noqa: PERF401 (a yield inside)
+                began_ns.append(self._world.now_ns)
+                steps.append((yield from self._step(step)))
         except (PlanEnded, NotAtRest) as error:
             ended = str(error)
         return Played(
@@ -98,6 +100,7 @@ class Player:
             first_call=min(self._indexes, default=0),
             end_call=max(self._indexes, default=-1) + 1,
             ended=ended,
+            began_ns=(*began_ns, self._world.now_ns),
         )
 
     def _step(self, step: Step) -> Generator[int, None, tuple[int, ...]]:

@@ -1,0 +1,175 @@
+"""Reads a plan back from JSON, strictly: a file that somebody changed must not start a million calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from typing import Any, Final
+
+from harness.errors import UsageError
+from harness.plan import (
+    Cut,
+    Expect,
+    Heal,
+    Mark,
+    Phase,
+    Send,
+    Step,
+    Until,
+    Wait,
+    WaitAdvised,
+)
+from harness.units import NS_PER_S
+
+STEPS_MOST: Final = 20_000
+CALLS_MOST: Final = 100_000
+SPAN_MOST_NS: Final = 366 * 86_400 * NS_PER_S
+
+_KINDS: Final[Mapping[str, type[Any]]] = {
+    kind.__name__: kind for kind in (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal)
+}
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_FORWARDED: Final = re.compile(r"(\*|@[A-Za-z0-9_-]{1,64})(, ?(\*|@[A-Za-z0-9_-]{1,64})){0,15}")
+
+
+def steps_from_json(values: Any) -> tuple[Step, ...]:
+    """The steps of a plan that :func:`harness.plan.step_to_json` wrote, within bounds.
+
+    Raises:
+        UsageError: it is no plan, or one that asks for too much; the text names the step.
+    """
+    if not isinstance(values, list) or not values:
+        raise UsageError("the plan must be a list of steps, at least one")
+    if len(values) > STEPS_MOST:
+        raise UsageError(f"the plan has {len(values)} steps; at most {STEPS_MOST} are played")
+    steps = tuple(step_from_json(value, f"step {n}") for n, value in enumerate(values, start=1))
+    calls = sum(_calls(step) for step in steps)
+    if not 1 <= calls <= CALLS_MOST:
+        raise UsageError(f"the plan makes {calls} calls; 1 to {CALLS_MOST} are played")
+    if sum(getattr(step, "ns", 0) for step in steps) > SPAN_MOST_NS:
+        raise UsageError("the plan waits for more than 366 days in all")
+    return steps
+
+
+def step_from_json(value: Any, where: str) -> Step:
+    """One step; ``where`` is its name in the error.
+
+    Raises:
+        UsageError: it is no step, or a setting of it is missing, unknown or out of bounds.
+    """
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must be an object with a key 'step'")
+    kind = _KINDS.get(value["step"]) if isinstance(value.get("step"), str) else None
+    if kind is None:
+        raise UsageError(f"{where}: {_one_of('step', value.get('step'), _KINDS)}")
+    known = {field.name: field for field in fields(kind)}
+    for name in value:
+        if name != "step" and name not in known:
+            raise UsageError(f"{where} ({kind.__name__}): {_one_of('setting', name, known)}")
+    for name, field in known.items():
+        if field.default is MISSING and name not in value:
+            raise UsageError(f"{where} ({kind.__name__}) lacks {name!r}")
+    settings = {
+        name: _READERS[name](value[name], f"{where} ({kind.__name__}): {name}")
+        for name in known
+        if name in value
+    }
+    step: Step = kind(**settings)
+    if isinstance(step, Phase) and step.ns >= NS_PER_S:
+        raise UsageError(f"{where} (Phase): ns must be below {NS_PER_S}, got {step.ns}")
+    if isinstance(step, Until) and step.send.times != 1:
+        raise UsageError(f"{where} (Until): times of its send must be 1, got {step.send.times}")
+    return step
+
+
+def _calls(step: Step) -> int:
+    match step:
+        case Send():
+            return step.times
+        case Until():
+            return step.most
+        case _:
+            return 0
+
+
+def _one_of(what: str, given: Any, known: Mapping[str, Any]) -> str:
+    shown = repr(given)[:60]
+    close = get_close_matches(given, known, n=1) if isinstance(given, str) else []
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return f"there is no {what} {shown}; known are {', '.join(known)}{meant}"
+
+
+def _whole(least: int, most: int) -> Callable[[Any, str], int]:
+    def read(value: Any, where: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise UsageError(
+                f"{where} must be a whole number from {least} to {most}, got {_shown(value)}"
+            )
+        return value
+
+    return read
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{where} must be true or false, got {_shown(value)}")
+    return value
+
+
+def _text(pattern: re.Pattern[str], example: str) -> Callable[[Any, str], str]:
+    def read(value: Any, where: str) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise UsageError(f"{where} must be a text such as {example}, got {_shown(value)}")
+        return value
+
+    return read
+
+
+def _or_none(read: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    return lambda value, where: None if value is None else read(value, where)
+
+
+def _expect(value: Any, where: str) -> Expect:
+    if not isinstance(value, dict) or set(value) != {"least", "most"}:
+        raise UsageError(f"{where} must have just the keys least and most, got {_shown(value)}")
+    least = _COUNT_OR_NONE_AT_ALL(value["least"], f"{where}.least")
+    return Expect(least, _whole(least, CALLS_MOST)(value["most"], f"{where}.most"))
+
+
+def _send(value: Any, where: str) -> Send:
+    step = step_from_json(value, where)
+    if not isinstance(step, Send):
+        raise UsageError(f"{where} must be a Send, got {type(step).__name__}")
+    return step
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+_COUNT = _whole(1, CALLS_MOST)
+_COUNT_OR_NONE_AT_ALL = _whole(0, CALLS_MOST)
+_NS = _whole(0, SPAN_MOST_NS)
+_SYMBOL = _text(_NAME, "'a'")
+
+_READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
+    "caller": _SYMBOL,
+    "times": _COUNT,
+    "together": _flag,
+    "connection": _SYMBOL,
+    "forwarded": _or_none(_text(_FORWARDED, "'*, @a'")),
+    "via_proxy": _flag,
+    "per_caller": _or_none(_COUNT),
+    "expect": _or_none(_expect),
+    "send": _send,
+    "most": _COUNT,
+    "name": _SYMBOL,
+    "ns": _NS,
+    "since": _SYMBOL,
+    "extra_ns": _NS,
+    "most_ns": _NS,
+    "dependency": _SYMBOL,
+}
