@@ -34,7 +34,7 @@ class Ready(Words):
     """How to see that the service is up: by one GET, or by a mere TCP connect.
 
     Attributes:
-        get: path that answers 2xx; mind that a probe can spend a limiter's budget.
+        get: path that is answered with any status below 500; mind that a probe can spend a limiter's budget.
         tcp: a connection that is accepted is enough; the default.
         within: longest time from start to ready, for example ``10s``.
     """

@@ -16,6 +16,7 @@ from harness.promises import kinds
 from harness.promises.base import Kind, Surroundings, TrialResult
 from harness.runner.callers import can_call_from
 from harness.runner.play import Player, play_one, play_together
+from harness.runner.times import NotAtRest
 from harness.runner.world import World
 from harness.units import NS_PER_S
 from harness.verdict import Status, Verdict
@@ -97,7 +98,7 @@ class Verification:
         self._deadline_s = began_s + self.budget_s
         try:
             verdict = self._verdict()
-        except CouldNotRun as error:
+        except (CouldNotRun, NotAtRest) as error:
             self.world.spoil()
             verdict = Verdict.unknown(f"could not run: {error}")
         return PromiseResult(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Literal, Self
 
 import httpx
@@ -19,16 +17,9 @@ from harness.contract.load import LoadedContract
 from harness.contract.model import Contract
 from harness.contract.names import Names, expand
 from harness.errors import CouldNotRun
-from harness.history import (
-    Call,
-    ClockMoved,
-    Event,
-    FaultBegan,
-    FaultEnded,
-    History,
-    TargetStarted,
-)
+from harness.history import Call, History
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
+from harness.runner.journal import Journal
 from harness.runner.requests import Composer
 from harness.runner.times import FrozenTime, RealTime, Time
 from harness.seeds import Seed
@@ -76,9 +67,7 @@ class World:
         self._held: HeldClock | None = None
         self._target: Target | None = None
         self._client: Client | None = None
-        self._events: list[Event] = []
-        self._calls: list[Call] = []
-        self._seq = 0
+        self._journal = Journal(lambda: self.now_ns)
         self._jumped_ns = 0
         self._cut: set[str] = set()
         self._spoiled = False
@@ -89,7 +78,6 @@ class World:
         }
         self._invented = invented_addresses()
         self._callers: Iterator[Caller] | None = None
-        self._earlier_connections = 0
         self.composer: Composer
 
     # -- life ---------------------------------------------------------------------------------
@@ -220,7 +208,7 @@ class World:
             target.host,
             target.port,
             instant=self._instant,
-            next_seq=self._next,
+            next_seq=self._journal.next_seq,
             quiet=self._quiet,
         )
         if self._callers is None:
@@ -237,15 +225,7 @@ class World:
             return
 
     def _started(self) -> None:
-        self._events.append(
-            TargetStarted(
-                seq=self._next(),
-                at_ns=time.monotonic_ns(),
-                target_ns=self.now_ns,
-                clock=self.time.mode,
-                exclusive=self.contract.target.url is None,
-            )
-        )
+        self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
 
     # -- what the world is --------------------------------------------------------------------
 
@@ -273,7 +253,7 @@ class World:
 
     def history(self) -> History:
         """All that happened since the target started."""
-        return History(tuple(self._events))
+        return self._journal.history()
 
     def fresh_caller(self) -> Caller:
         """A client that this target has never seen."""
@@ -306,42 +286,24 @@ class World:
         if self._client is None:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
-        calls = self._client.exchange(requests, together=together)
-        if self._earlier_connections:
-            calls = [
-                replace(call, connection=call.connection + self._earlier_connections)
-                for call in calls
-            ]
-        first = len(self._calls)
-        self._calls.extend(calls)
-        self._events.extend(calls)
-        return list(range(first, len(self._calls)))
+        return self._journal.add(self._client.exchange(requests, together=together))
 
     def call(self, index: int) -> Call:
         """The call with this index in the history."""
-        return self._calls[index]
+        return self._journal.call(index)
 
     def move_to(self, target_ns: int) -> None:
         """Let the target's time pass until it shows ``target_ns``."""
         before = self.now_ns
         self.time.move_to(target_ns)
-        if self.time.mode == "frozen" and self.now_ns > before:
-            self._moved(before, "plan")
+        if self.time.mode == "frozen":
+            self._journal.moved(before, "plan")
 
     def cut(self, dependency: str) -> None:
         """Kill a store and count that nobody answers there any more."""
         self._cut.add(dependency)
         effect = self.services[dependency].cut()
-        self._events.append(
-            FaultBegan(
-                seq=self._next(),
-                at_ns=time.monotonic_ns(),
-                target_ns=self.now_ns,
-                dependency=dependency,
-                fault="killed",
-                effect=effect,
-            )
-        )
+        self._journal.cut(dependency, "killed", effect)
 
     def heal(self, dependency: str) -> None:
         """Bring a store back, empty.
@@ -356,17 +318,9 @@ class World:
         if self._held is not None:
             if service.pid is not None:
                 self._held.watch(service.pid)
-            self._moved(before, "settle")
+            self._journal.moved(before, "settle")
         self._cut.discard(dependency)
-        self._events.append(
-            FaultEnded(
-                seq=self._next(),
-                at_ns=time.monotonic_ns(),
-                target_ns=self.now_ns,
-                dependency=dependency,
-                data_kept=False,
-            )
-        )
+        self._journal.healed(dependency, data_kept=False)
 
     def restart(self) -> bool:
         """Start target and stores again, empty: a fresh world where neither name nor wait makes one.
@@ -376,7 +330,7 @@ class World:
         """
         if self.contract.target.url is not None:
             return False
-        self._earlier_connections = max((call.connection for call in self._calls), default=0)
+        self._journal.new_client()
         self._end()
         self._start()
         return True
@@ -404,29 +358,19 @@ class World:
         if self._jumped_ns > _JUMP_LIMIT_NS:
             return False
         before = self.now_ns
-        if not self.time.jump():
-            return False
+        if (
+            not self.time.jump()
+        ):  # it proved that all sleep; only then is a look at the answer sound
+            if self._client is None or self._client.readable():
+                return False
+            if not self.time.jump():
+                return False
         self._jumped_ns += self.now_ns - before
-        self._moved(before, "deadline")
+        self._journal.moved(before, "deadline")
         return True
-
-    def _moved(self, before_ns: int, why: Literal["plan", "deadline", "settle"]) -> None:
-        self._events.append(
-            ClockMoved(
-                seq=self._next(),
-                at_ns=time.monotonic_ns(),
-                from_target_ns=before_ns,
-                to_target_ns=self.now_ns,
-                why=why,
-            )
-        )
 
     def _instant(self) -> tuple[int, int]:
         return self.time.instant()
-
-    def _next(self) -> int:
-        self._seq += 1
-        return self._seq
 
 
 def _environment(contract: Contract) -> Names:
