@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
-from harness.history import Call, event_to_json
+from harness.history import Call, Event, event_to_json
 from harness.plan import step_to_json
 from harness.promises.base import TrialResult
 from harness.runner.verify import Counterexample, PromiseResult
@@ -230,7 +230,6 @@ def _counterexample_to_json(
 ) -> dict[str, Any]:
     finding = found.verdict.findings[0]
     calls = found.history.calls
-    own = sorted({index for step in found.played.steps for index in step} | set(finding.calls))
     seen, tried = next(
         (one.repeats for one in result.results if one.trial.name == found.trial.name), (1, 1)
     )
@@ -255,7 +254,11 @@ def _counterexample_to_json(
         "witness": list(finding.calls),
         "broken_in": seen,
         "worlds": tried,
-        "calls": [{"index": index, **_call(calls[index])} for index in own],
+        "calls": [
+            {"index": index, "reading": _reading(calls[index], admitted), **_call(calls[index])}
+            for index, admitted in found.readings.items()
+        ],
+        "events": [event_to_json(event) for event in _around(found)],
     }
 
 
@@ -263,3 +266,21 @@ def _call(call: Call) -> dict[str, Any]:
     values = event_to_json(call)
     values["body"] = values["body"][:_BODY_CHARS]
     return values
+
+
+def _reading(call: Call, admitted: bool | None) -> str:
+    """One of ``admitted``, ``refused``, ``other`` (an answer that is neither) and ``lost``."""
+    if admitted is None:
+        return "lost" if call.status is None else "other"
+    return "admitted" if admitted else "refused"
+
+
+def _around(found: Counterexample) -> Iterator[Event]:
+    """Clock moves, faults and starts from the first of its calls to the end of the last."""
+    every = found.history.calls
+    calls = [every[index] for index in found.readings]
+    first = min((call.written_seq for call in calls), default=0)
+    last = max((call.answered_seq or call.written_seq for call in calls), default=-1)
+    for event in found.history.events:
+        if not isinstance(event, Call) and first < event.seq < last:
+            yield event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,12 +27,18 @@ _LOST_TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterexample:
-    """What showed a promise broken, and what is needed to see it again."""
+    """What showed a promise broken, and what is needed to see it again.
+
+    Attributes:
+        readings: for each call that belongs to it how its kind reads the answer: True in, False
+            refused, None neither.
+    """
 
     trial: Trial
     verdict: Verdict
     history: History
     played: Played
+    readings: Mapping[int, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,10 +246,25 @@ class Verification:
             said = f"{trial.name} could not say: the checker failed ({error!r}); please report it"
             return TrialResult(trial=trial, verdict=Verdict.unknown(said))
         if result.verdict.status is Status.BROKEN and trial.name not in self._counterexamples:
-            self._counterexamples[trial.name] = Counterexample(
-                trial=trial, verdict=result.verdict, history=history, played=played
-            )
+            self._counterexamples[trial.name] = self._shown(trial, result, history, played)
         return result
+
+    def _shown(
+        self, trial: Trial, result: TrialResult, history: History, played: Played
+    ) -> Counterexample:
+        own = {index for step in played.steps for index in step}
+        own.update(result.verdict.findings[0].calls)
+        calls, around = history.calls, self._around()
+        return Counterexample(
+            trial=trial,
+            verdict=result.verdict,
+            history=history,
+            played=played,
+            readings={
+                index: self._kind.admitted(self.promise, around, calls[index])
+                for index in sorted(own)
+            },
+        )
 
     def _counterexample(self) -> Counterexample | None:
         """That of the trial which decided; else one that was seen only once: its file is kept."""
