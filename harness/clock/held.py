@@ -228,14 +228,15 @@ class HeldClock:
         if self._proof is None or not self._rule.still(self._proof):
             self.idle()
             return None
-        deadlines = [slot.deadline_ns for slot in self._rule.waiting(self._proof)]
-        if not deadlines:
+        waits = (slot.deadline_ns for slot in self._rule.waiting(self._proof))
+        at_ns = min((wait for wait in waits if wait <= LATEST_NS), default=None)
+        if at_ns is None:
             raise NothingToWaitFor(
                 "everything sleeps and nobody waits for a time that could be jumped to"
             )
-        at_ns = min(deadlines)
-        self.advance_to(max(at_ns, self.now_ns()))
-        return at_ns
+        self._proof = None
+        self._page.move(to_ns=at_ns)  # not at all, where time runs and has passed it meanwhile
+        return self.now_ns()
 
     def state(self) -> list[ThreadState]:
         """All threads and timers under this clock, for diagnostics."""

@@ -85,7 +85,11 @@ class IdleRule:
 
 
 def expire(page: Page, slot: Slot, now_ns: int) -> None:
-    """Send a timer's signal to a process that sleeps in waits which the library does not wrap."""
+    """Send a timer's signal to a process that sleeps in waits which the library does not wrap.
+
+    Noted first, sent then: its handler may set the timer anew at once.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(slot.pid, slot.signal)
+        os.kill(slot.pid, 0)  # may we?
         page.renew_timer(slot, now_ns)
+        os.kill(slot.pid, slot.signal)

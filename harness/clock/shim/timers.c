@@ -275,6 +275,8 @@ static bool set(struct timer *t, int64_t deadline, int64_t period_ns)
         return false;
     }
     kernel_set(t, 0, 0);
+    if (!t->slot)
+        return false; /* closed by another thread just now */
     atomic_store(&t->slot->state, STATE_RUNNING);
     atomic_store(&t->slot->deadline, deadline);
     atomic_store(&t->slot->period, period_ns);
