@@ -6,7 +6,7 @@ and how it is decided", sections 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,12 +48,18 @@ class Judgement:
 
 
 def judge(
-    promise: RateLimit, history: History, setting: Setting, *, first_call: int = 0
+    promise: RateLimit,
+    history: History,
+    setting: Setting,
+    *,
+    first_call: int = 0,
+    own: Collection[int] | None = None,
 ) -> Judgement:
     """Judge the calls from index ``first_call`` on; all older ones count in windows.
 
-    A finding holds at least one call from there on. On a real clock only what is broken both in
-    elapsed time and on the wall clock is found.
+    A finding holds at least one call from there on. Where several trials share that stretch, ``own``
+    names the calls of the one whose evidence is counted; the findings are of all. On a real clock
+    only what is broken both in elapsed time and on the wall clock is found.
     """
     case = Case.of(promise, history, setting, first_call)
     obeyed = list(waits.obeyed(case))
@@ -69,10 +75,14 @@ def judge(
             store.away(case),
         )
     )
-    filled = _filled(case)
-    evidence = _evidence(case) | {"retry_after_judged": len(obeyed), "full_limits": len(filled)}
+    counted = [index for index in case.new if own is None or index in own]
+    filled = _filled(case, counted)
+    evidence = _evidence(case, counted) | {
+        "retry_after_judged": len(obeyed),
+        "full_limits": len(filled),
+    }
     evidence["clock_set_back"] = len(set_back(history))
-    widest = _widest_ns(case)
+    widest = _widest_ns(case, counted)
     return Judgement(
         findings, case.readings, evidence, bool(filled), widest, widest > margin_ns(promise)
     )
@@ -88,10 +98,10 @@ def _chosen(rules: Iterable[Iterable[Finding]]) -> tuple[Finding, ...]:
     return tuple(sorted(shown, key=lambda found: max(found.calls)))
 
 
-def _evidence(case: Case) -> dict[str, int]:
+def _evidence(case: Case, counted: Sequence[int]) -> dict[str, int]:
     own = [
         (index, reading)
-        for index in case.new
+        for index in counted
         if (reading := case.readings[index]) is not None and case.book.covers(index)
     ]
     letters = [reading.letter for _, reading in own]
@@ -124,9 +134,9 @@ def _is_readmitted(case: Case, index: int) -> bool:
     return first is not None and first < case.calls[index].written_seq
 
 
-def _filled(case: Case) -> frozenset[int]:
+def _filled(case: Case, counted: Sequence[int]) -> frozenset[int]:
     """The limits of which some key was admitted all that they allow at once."""
-    admitted = [index for index in case.new if case.book.letters[index] is Letter.A]
+    admitted = [index for index in counted if case.book.letters[index] is Letter.A]
     return frozenset(
         limit
         for limit in range(len(case.book.budgets))
@@ -134,12 +144,12 @@ def _filled(case: Case) -> frozenset[int]:
     )
 
 
-def _widest_ns(case: Case) -> int:
+def _widest_ns(case: Case, counted: Sequence[int]) -> int:
     return max(
         (
             spans[index].end - spans[index].start
             for spans in case.book.spans
-            for index in case.new
+            for index in counted
             if case.book.covers(index) and spans[index].end < FOREVER
         ),
         default=0,

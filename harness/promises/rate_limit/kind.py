@@ -33,6 +33,7 @@ class RateLimitKind:
             per_caller=_per_caller(promise, around),
             proxy=bool(proxies) and around.can_call_from(proxies[0]),
             rng=around.rng,
+            workers=around.workers,
         )
         return trials(promise, scene)
 
@@ -55,13 +56,13 @@ class RateLimitKind:
     ) -> TrialResult:
         """Broken by proof; kept if every step answered as a healthy target does; else unknown."""
         setting = Setting(ok=around.ok, others=_others(promise, around), workers=around.workers)
-        said = judge(promise, history, setting, first_call=played.first_call)
+        own = {index for calls in played.steps for index in calls}
+        said = judge(promise, history, setting, first_call=played.first_call, own=own)
         evidence = dict(said.evidence)
         evidence["faults"] = sum(
             isinstance(event, FaultBegan) and event.effect > 0 for event in history.events
         )
         marks = frozenset({"full_cap"} if said.full_cap else ())
-        own = {index for calls in played.steps for index in calls}
         findings = [finding for finding in said.findings if own.intersection(finding.calls)]
         if findings:
             verdict = Verdict.broken(findings, evidence)
@@ -132,6 +133,8 @@ def _doubt(trial: Trial, played: Played, said: Judgement) -> tuple[str | None, b
     """Why a trial without a finding proves nothing, and whether another try may help."""
     if played.ended is not None:
         return played.ended, False
+    if said.evidence["clock_set_back"]:
+        return "the wall clock of this machine was set back meanwhile; verify again", True
     if said.margin_exceeded:
         return (
             _too_wide(said),

@@ -23,6 +23,7 @@ class Scene:
         per_caller: the most calls of one client at one instant that no other promise may refuse.
         proxy: whether this machine can call from the first trusted proxy's address.
         rng: the stream of this promise's random plans.
+        workers: processes that serve.
     """
 
     frozen: bool
@@ -30,6 +31,7 @@ class Scene:
     per_caller: int | None
     proxy: bool
     rng: Random
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,11 +34,11 @@ def trials(promise: RateLimit, scene: Scene) -> tuple[Trial, ...]:
     """All trials that the declared words need, the cheapest and most telling first."""
     n = Numbers.of(promise, scene)
     if n.large:
-        return tuple(_spread(trial, promise, scene) for trial in _large(promise, n))
+        return tuple(_spread(trial, promise, scene) for trial in _large(promise, n, scene))
     planned = [*_edge(promise, n), *_concurrent(n), *_keys(promise, n), *_connections(promise, n)]
     planned += [*_advice(promise, n), *_forwarded(promise, n, scene), *_poller(promise, n)]
-    planned += [*_saturate(promise, n), *_several(promise, n), *_store(promise, n)]
-    planned += [*_random(n, scene)]
+    planned += [*_saturate(promise, n), *_several(promise, n), *_random(n, scene)]
+    planned += [*_store(promise, n, scene)]  # last: after it, processes may count for themselves
     return tuple(_spread(trial, promise, scene) for trial in planned)
 
 
@@ -317,23 +317,25 @@ def _several(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
     )
 
 
-def _store(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
+def _store(promise: RateLimit, n: Numbers, scene: Scene) -> Iterator[Trial]:
     if promise.store is None:
         return
-    open_, closed = (promise.store.when_down == word for word in ("open", "closed"))
-    down = [Expect(2, 2) if open_ else _all(0) if closed else None]
-    down += [_all(n.cap + 1) if open_ else _all(0) if closed else None]
+    open_, closed, local = (promise.store.when_down == word for word in ("open", "closed", "local"))
+    over = scene.workers * n.cap + 1
+    after = (scene.workers + 1) * n.cap + 1 if local else n.cap + 1
     yield Trial(
         name="T9 store",
         purpose=f"the store goes away ({promise.store.when_down} is promised) and comes back",
         steps=(
             Send(caller="a", times=n.cap + 1, expect=n.full()),
             Cut(promise.store.dependency),
-            Send(caller="a", times=2, expect=down[0]),
-            Send(caller="b", times=n.cap + 1, expect=down[1]),
+            Send(caller="a", times=2, expect=_all(2) if open_ else _all(0) if closed else None),
+            Send(
+                caller="b", times=over, expect=_all(over) if open_ else _all(0) if closed else None
+            ),
             Heal(promise.store.dependency),
             Wait(ns=n.w + 3 * n.g),
-            Send(caller="fresh", times=n.cap + 1, expect=n.full()),
+            Send(caller="fresh", times=after, expect=None if local else n.full()),
         ),
     )
 
@@ -359,11 +361,11 @@ def _random(n: Numbers, scene: Scene) -> Iterator[Trial]:
         )
 
 
-def _large(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
+def _large(promise: RateLimit, n: Numbers, scene: Scene) -> Iterator[Trial]:
     """The reduced set: once at the limit, a single call too many is proof."""
     if n.bucket:
         yield from _bucket_edge(n)
-        yield from _store(promise, n)
+        yield from _store(promise, n, scene)
         return
     shared = promise.key == "global"
     probes: list[Step] = []
@@ -402,7 +404,7 @@ def _large(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
         steps=(Send(caller="a", times=n.cap + _BRINK, together=True, expect=n.full()),),
     )
     yield from _several(promise, n)
-    yield from _store(promise, n)
+    yield from _store(promise, n, scene)
 
 
 def _spread(trial: Trial, promise: RateLimit, scene: Scene) -> Trial:
