@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -81,6 +83,34 @@ def test_a_new_connection_is_noticed(
         with server.accept()[0] as accepted:
             assert accepted.recv(100) == b"held back"
     assert not unsent.of([os.getpid()])
+
+
+def test_a_socket_that_connects_later_is_noticed(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """It was there when the list was taken, so the sockets are the same: but it could connect."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        for _ in range(2):
+            assert not unsent.of([os.getpid()])
+        client.connect(server.getsockname())
+        corked(client)
+        assert unsent.of([os.getpid()])
+
+
+def test_connections_opened_by_others_cost_no_new_list(
+    unsent: Unsent, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine somebody always opens one; ours are still asked by name."""
+    assert not unsent.of([os.getpid()])
+    lists: list[int] = []
+    monkeypatch.setattr(Unsent, "_list", lambda _self, states: lists.append(states))
+    opener = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); "
+    opener += "socket.create_connection(s.getsockname())"
+    subprocess.run([sys.executable, "-c", opener], check=True)
+    assert not unsent.of([os.getpid()])
+    corked(pair[0])
+    assert unsent.of([os.getpid()])
+    assert lists == []
 
 
 def test_a_reader_that_does_not_read_holds_nothing_up(
