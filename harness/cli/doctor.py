@@ -57,7 +57,9 @@ def findings() -> Iterator[Finding]:
     """Everything that is looked at; nothing is changed."""
     yield Finding("Python", True, f"{platform.python_version()} at {sys.executable}")
     yield _tried("held clock", _held_clock, "verification takes the real time that windows last")
-    yield _tried("valkey", lambda: str(find_binary(os.environ)), "contracts with kind: valkey cannot run")
+    yield _tried(
+        "valkey", lambda: str(find_binary(os.environ)), "contracts with kind: valkey cannot run"
+    )
     yield Finding(
         "source addresses",
         can_call_from("127.64.0.1"),
@@ -105,7 +107,8 @@ def _program(name: str, cost: str, *arguments: str) -> Finding:
             [path, *arguments], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding(name, False, f"{path} does not work: {error}", cost)
+        lines = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        return Finding(name, False, f"{path} does not work: {lines[0] if lines else error}", cost)
     return Finding(name, True, f"{path} ({said.stdout.strip()})")
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from harness.contract.load import LoadedContract
 from harness.contract.words import Promise
@@ -37,7 +36,9 @@ def show_plan(paths: Sequence[Path]) -> int:
         console.print(f"[bold]{escape(loaded.contract.service)}[/] ({escape(str(loaded.path))})")
         for line in (*_touched(loaded), *_faults(loaded)):
             console.print(f"  {escape(line)}", soft_wrap=True)
-        console.print(_table(loaded))
+        console.print()
+        for line in _trials(loaded):
+            console.print(f"  {line}", soft_wrap=True)
         console.print()
     return 0
 
@@ -88,19 +89,15 @@ def _faults(loaded: LoadedContract) -> Iterator[str]:
         yield f"faults   {name} is killed; undone by a restart on the same port, empty"
 
 
-def _table(loaded: LoadedContract) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("promise", "trial", "calls", "target's time", "about", "what for"):
-        right = column in ("calls", "target's time", "about")
-        table.add_column(column, justify="right" if right else "left")
+def _trials(loaded: LoadedContract) -> Iterator[str]:
     for promise in loaded.contract.promises:
-        for trial in planned(loaded, promise):
-            table.add_row(
-                promise.id,
-                trial.name,
-                str(trial.calls),
-                f"{trial.span_ns / NS_PER_S:.1f} s",
-                f"{max(0.1, trial.calls * _CALL_S):.1f} s",
-                escape(trial.cannot or trial.purpose),
-            )
-    return table
+        trials = planned(loaded, promise)
+        calls = sum(trial.calls for trial in trials)
+        yield (
+            f"[bold]{promise.id}[/] ({promise.kind}): up to {calls:,} calls, about "
+            f"{max(1, round(calls * _CALL_S))} s on a held clock"
+        )
+        for trial in trials:
+            span = f"{trial.span_ns / NS_PER_S:,.1f} s"
+            said = escape(trial.cannot or trial.purpose)
+            yield f"  {trial.name:<18}{trial.calls:>7,} calls {span:>11}  {said}"
