@@ -24,7 +24,8 @@ from harness.errors import UsageError
 from harness.history import Call, Event, event_to_json
 from harness.plan import step_to_json
 from harness.promises.base import TrialResult
-from harness.runner.verify import Counterexample, PromiseResult
+from harness.runner.stage import Counterexample
+from harness.runner.verify import PromiseResult
 
 VERSION = 1
 RUN = "run.json"

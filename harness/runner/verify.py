@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.contract.words import Promise
 from harness.errors import CouldNotRun
-from harness.history import History
 from harness.plan import Played, Trial
-from harness.promises import kinds
-from harness.promises.base import Kind, Surroundings, TrialResult
-from harness.runner.callers import can_call_from
+from harness.promises.base import TrialResult
 from harness.runner.play import Player, play_one, play_together
+from harness.runner.smallest import SHRINK_S, smallest
+from harness.runner.stage import Counterexample, Stage, needs_world
 from harness.runner.times import NotAtRest
 from harness.runner.world import World
 from harness.units import NS_PER_S
@@ -23,22 +21,6 @@ from harness.verdict import Status, Verdict
 
 _CONFIRM = 5
 _LOST_TRIES = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counterexample:
-    """What showed a promise broken, and what is needed to see it again.
-
-    Attributes:
-        readings: for each call that belongs to it how its kind reads the answer: True in, False
-            refused, None neither.
-    """
-
-    trial: Trial
-    verdict: Verdict
-    history: History
-    played: Played
-    readings: Mapping[int, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +69,7 @@ class Verification:
         budget_s: real seconds that it may take.
         progress: told before each trial.
         thorough: play every trial, also when one has proved enough.
+        shrink_s: real seconds that the counterexample may be shrunk for; 0 leaves it as it was.
     """
 
     world: World
@@ -94,9 +77,14 @@ class Verification:
     budget_s: float
     progress: Progress
     thorough: bool = False
+    shrink_s: float = SHRINK_S
+    stage: Stage = field(init=False)
     _results: list[TrialResult] = field(default_factory=list)
     _counterexamples: dict[str, Counterexample] = field(default_factory=dict)
     _deadline_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.stage = Stage(self.world, self.promise)
 
     def run(self) -> PromiseResult:
         """Play, judge, confirm, conclude; what cannot run is *unknown*, never an error of ours."""
@@ -107,6 +95,10 @@ class Verification:
         except (CouldNotRun, NotAtRest) as error:
             self.world.spoil()
             verdict = Verdict.unknown(f"could not run: {error}")
+            found = self._counterexample()
+        else:
+            found = self._smallest()
+            verdict = self._retold(verdict, found)
         return PromiseResult(
             promise=self.promise,
             verdict=verdict,
@@ -115,21 +107,21 @@ class Verification:
             duration_s=time.monotonic() - began_s,
             ran=any(result.trial.steps for result in self._results),
             notes=tuple(self.world.notes),
-            counterexample=self._counterexample(),
+            counterexample=found,
         )
 
     # -- trials ---------------------------------------------------------------------------------
 
     def _verdict(self) -> Verdict:
-        trials = self._kind.trials(self.promise, self._around())
+        trials = self.stage.kind.trials(self.promise, self.stage.around())
         if self.world.time.mode == "real" and getattr(self.promise, "key", None) != "global":
             self._play_in_one_schedule(trials)
         else:
             self._play_in_turn(trials)
         broken = [r for r in self._results if r.verdict.status is Status.BROKEN]
         if broken:
-            return _told(broken[0])
-        return self._kind.conclude(self.promise, self._results)
+            return _told(broken[0].verdict, broken[0].repeats)
+        return self.stage.kind.conclude(self.promise, self._results)
 
     def _play_in_turn(self, trials: Sequence[Trial]) -> None:
         proved: TrialResult | None = None
@@ -165,33 +157,16 @@ class Verification:
         return _repeated(first, seen, tried)
 
     def _play(self, trial: Trial) -> TrialResult:
-        quiet_ns = self._quiet_ns()
-        if self.world.time.mode == "frozen":
-            self.world.move_to(self.world.now_ns + quiet_ns)
-        elif not self._fresh_in_real_time(trial, quiet_ns):
+        if not self.stage.make_fresh(trial, self._deadline_s):
             return _not_played(trial, _too_long(trial))
-        played = play_one(self.world, self._player(trial))
-        self.world.heal_all()
-        return self._judge(trial, played)
-
-    def _fresh_in_real_time(self, trial: Trial, quiet_ns: int) -> bool:
-        """Restart, or wait if there is nothing to restart; False if the budget has no room for it."""
-        used = bool(self.world.history().calls)
-        if time.monotonic() + trial.span_ns / NS_PER_S > self._deadline_s:
-            return False
-        if not used or self.world.restart():
-            return True
-        if time.monotonic() + (quiet_ns + trial.span_ns) / NS_PER_S > self._deadline_s:
-            return False
-        self.world.move_to(self.world.now_ns + quiet_ns)
-        return True
+        return self._judge(trial, self.stage.play(trial, self._deadline_s))
 
     def _play_in_one_schedule(self, trials: Sequence[Trial]) -> None:
         """In real time: all trials on their own keys at once, each in three fresh worlds."""
         worlds = 3
         played_trials = [trial for trial in trials if trial.cannot is None]
-        exclusive = [t for t in played_trials if _needs_world(t)]
-        shared = [t for t in played_trials if not _needs_world(t)]
+        exclusive = [t for t in played_trials if needs_world(t)]
+        shared = [t for t in played_trials if not needs_world(t)]
         longest_s = max((t.span_ns for t in shared), default=0) / NS_PER_S
         for trial in trials:
             if trial.cannot is not None:
@@ -223,48 +198,13 @@ class Verification:
     # -- one playing ------------------------------------------------------------------------------
 
     def _player(self, trial: Trial) -> Player:
-        promise: Any = self.promise
-        around = self._around()
-        proxies = getattr(promise, "trusted_proxies", ())
-        return Player(
-            self.world,
-            trial,
-            operations=promise.operation,
-            key=getattr(promise, "key", "global"),
-            own_address=_own_address(promise, self.world),
-            proxy=proxies[0] if proxies else None,
-            admitted=lambda call: self._kind.admitted(promise, around, call),
-            deadline_s=self._deadline_s,
-        )
+        return self.stage.player(trial, self._deadline_s)
 
     def _judge(self, trial: Trial, played: Played) -> TrialResult:
-        self.world.check_alive()
-        history = self.world.history()
-        try:
-            result = self._kind.judge(self.promise, self._around(), history, trial, played)
-        except Exception as error:  # noqa: BLE001 (a checker that crashes proves nothing)
-            said = f"{trial.name} could not say: the checker failed ({error!r}); please report it"
-            return TrialResult(trial=trial, verdict=Verdict.unknown(said))
+        result = self.stage.judge(trial, played)
         if result.verdict.status is Status.BROKEN and trial.name not in self._counterexamples:
-            self._counterexamples[trial.name] = self._shown(trial, result, history, played)
+            self._counterexamples[trial.name] = self.stage.shown(trial, result.verdict, played)
         return result
-
-    def _shown(
-        self, trial: Trial, result: TrialResult, history: History, played: Played
-    ) -> Counterexample:
-        own = {index for step in played.steps for index in step}
-        own.update(result.verdict.findings[0].calls)
-        calls, around = history.calls, self._around()
-        return Counterexample(
-            trial=trial,
-            verdict=result.verdict,
-            history=history,
-            played=played,
-            readings={
-                index: self._kind.admitted(self.promise, around, calls[index])
-                for index in sorted(own)
-            },
-        )
 
     def _counterexample(self) -> Counterexample | None:
         """That of the trial which decided; else one that was seen only once: its file is kept."""
@@ -273,45 +213,26 @@ class Verification:
                 return self._counterexamples.get(result.trial.name)
         return next(iter(self._counterexamples.values()), None)
 
-    # -- facts ------------------------------------------------------------------------------------
+    def _smallest(self) -> Counterexample | None:
+        """The counterexample of the trial that decided, made smaller."""
+        decided = next((r for r in self._results if r.verdict.status is Status.BROKEN), None)
+        found = self._counterexample()
+        if decided is None or found is None or not self.shrink_s:
+            return found
+        seen, tried = decided.repeats
+        self.progress("making the counterexample smaller", len(self._results), len(self._results))
+        deadline_s = min(self._deadline_s, time.monotonic() + self.shrink_s)
+        return smallest(self.stage, found, steady=seen == tried, deadline_s=deadline_s)
 
-    @property
-    def _kind(self) -> Kind:
-        return kinds()[self.promise.kind]
-
-    def _around(self) -> Surroundings:
-        contract = self.world.contract
-        return Surroundings(
-            promises=contract.promises,
-            ok={name: frozenset(spec.ok) for name, spec in contract.operations.items()},
-            frozen=self.world.time.mode == "frozen",
-            can_call_from=can_call_from,
-            rng=self.world.seed.stream(contract.service, self.promise.id),
-        )
-
-    def _quiet_ns(self) -> int:
-        """Past every window of the contract, so that no promise remembers another's trials."""
-        known = kinds()
-        return max(known[p.kind].quiet_ns(p) for p in self.world.contract.promises)
+    def _retold(self, verdict: Verdict, found: Counterexample | None) -> Verdict:
+        """Broken is told by its smallest proof: sentence, file and replay say the same."""
+        if found is None or found.shrunk_from is None:
+            return verdict
+        repeats = next(r.repeats for r in self._results if r.trial.name == found.trial.name)
+        return _told(replace(found.verdict, evidence=verdict.evidence), repeats)
 
     def _out_of_time(self) -> bool:
         return time.monotonic() > self._deadline_s
-
-
-def _needs_world(trial: Trial) -> bool:
-    """Whether a trial takes the store away: nothing else may run meanwhile."""
-    return any(type(step).__name__ == "Cut" for step in trial.steps)
-
-
-def _own_address(promise: Any, world: World) -> bool:
-    """Whether each caller needs an address of its own: where any promise on the way counts by it."""
-    identity = world.contract.identities.get(getattr(promise, "key", ""))
-    if identity is not None and identity.source:
-        return True
-    return any(
-        getattr(other, "key", None) == "ip" and set(other.operation) & set(promise.operation)
-        for other in world.contract.promises
-    )
 
 
 def _repeated(first: TrialResult, seen: int, tried: int) -> TrialResult:
@@ -325,11 +246,11 @@ def _repeated(first: TrialResult, seen: int, tried: int) -> TrialResult:
     return replace(first, verdict=verdict, repeats=(seen, tried))
 
 
-def _told(result: TrialResult) -> Verdict:
-    seen, tried = result.repeats
+def _told(verdict: Verdict, repeats: tuple[int, int]) -> Verdict:
+    seen, tried = repeats
     if seen == tried:
-        return result.verdict
-    return replace(result.verdict, reason=f"intermittent {seen}/{tried}: {result.verdict.reason}")
+        return verdict
+    return replace(verdict, reason=f"intermittent {seen}/{tried}: {verdict.reason}")
 
 
 def _not_played(trial: Trial, reason: str) -> TrialResult:

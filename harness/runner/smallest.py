@@ -1,0 +1,108 @@
+"""Makes a counterexample smaller on the wire, and plays one again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Final
+
+from harness.errors import CouldNotRun
+from harness.plan import Step, Trial
+from harness.runner.stage import Counterexample, Stage, needs_world
+from harness.runner.times import NotAtRest
+from harness.shrink.reduce import Enough
+from harness.shrink.shrink import shrink
+from harness.shrink.unroll import guesses, unrolled
+from harness.units import NS_PER_S
+from harness.verdict import Status, Verdict
+
+SHRINK_S: Final = 30.0
+"""Real seconds that shrinking may take."""
+
+_WORLDS: Final = 4
+"""Fresh worlds on a held clock that a smaller plan must be seen in: one a quarter of a window."""
+
+_GOLDEN: Final = 0.6180339887
+
+
+def smallest(
+    stage: Stage, found: Counterexample, *, steady: bool, deadline_s: float
+) -> Counterexample:
+    """The smallest playing that breaks the promise in the same half; else ``found``, unrolled.
+
+    Args:
+        stage: where the smaller plans are played.
+        found: what is to be made smaller.
+        steady: it was seen in every fresh world.
+        deadline_s: no plan is begun after this, on ``time.monotonic()``.
+    """
+    steps, played = found.trial.steps, found.played
+    finding = found.verdict.findings[0]
+    whole = unrolled(steps, played)
+    wire = _Wire(stage, found, finding.half, deadline_s)
+    made = shrink(
+        guesses(steps, played, finding.calls),
+        wire.play,
+        steady=steady,
+        worlds=_WORLDS if stage.world.time.mode == "frozen" else 1,
+    )
+    if made is None or made.plan == whole:
+        return found
+    return replace(made.shown, shrunk_from=(len(whole), replace(found.trial, steps=whole).calls))
+
+
+@dataclass(slots=True)
+class _Wire:
+    """Plays smaller plans for real."""
+
+    stage: Stage
+    found: Counterexample
+    half: str
+    deadline_s: float
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def play(self, plan: tuple[Step, ...]) -> Counterexample | None:
+        """What a plan shows once, None if it does not break the same half."""
+        trial = replace(self.found.trial, steps=plan)
+        if time.monotonic() > self.deadline_s:
+            raise Enough
+        try:
+            if not make_fresh_again(self.stage, trial, next(self._numbers), self.deadline_s):
+                return None
+            played = self.stage.play(trial, self.deadline_s)
+            verdict = self.stage.judge(trial, played).verdict
+        except (CouldNotRun, NotAtRest) as error:
+            self.stage.world.spoil()
+            raise Enough from error
+        told = first_of(verdict, self.half)
+        return None if told is None else self.stage.shown(trial, told, played)
+
+
+def make_fresh_again(stage: Stage, trial: Trial, number: int, deadline_s: float) -> bool:
+    """A fresh world for playing ``number`` of a plan; False if the time left has no room for it.
+
+    On a held clock the playings are spread evenly over the promise's longest window, so that a plan
+    that is seen in several of them does not owe it to the hour. In real time new callers are fresh
+    enough, unless the key is shared or a store is cut off.
+    """
+    world = stage.world
+    if world.time.mode == "frozen":
+        window_ns = max(1, stage.kind.quiet_ns(stage.promise) // 2)
+        start_ns = world.now_ns + stage.quiet_ns()
+        phase_ns = int(number * _GOLDEN % 1 * window_ns)
+        world.move_to(start_ns + (phase_ns - start_ns) % window_ns)
+        return True
+    if needs_world(trial) or getattr(stage.promise, "key", None) == "global":
+        return stage.make_fresh(trial, deadline_s)
+    return time.monotonic() + trial.span_ns / NS_PER_S <= deadline_s
+
+
+def first_of(verdict: Verdict, half: str) -> Verdict | None:
+    """The same verdict, findings of ``half`` first; None if it has none."""
+    if verdict.status is not Status.BROKEN:
+        return None
+    same = [finding for finding in verdict.findings if finding.half == half]
+    others = [finding for finding in verdict.findings if finding.half != half]
+    return Verdict.broken([*same, *others], verdict.evidence) if same else None

@@ -1,0 +1,178 @@
+"""Delta debugging of a plan. Pure but for ``seen``, which plays a plan and says if it shows the same."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from harness.plan import Send, Step, Wait
+from harness.shrink.unroll import Steps, tidy
+from harness.units import NS_PER_MS, NS_PER_S
+
+Seen = Callable[[Steps], bool]
+"""Plays a plan in a fresh world; True if it breaks the same promise in the same way.
+
+It raises :class:`Enough` where no more may be played.
+"""
+
+
+class Enough(Exception):
+    """Time or plays are used up: what was found until now stays."""
+
+
+_ROUND_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_ROUND_S: Final = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1_800, 3_600)
+ROUND_NS: Final = tuple(
+    [ms * NS_PER_MS for ms in _ROUND_MS] + [s * NS_PER_S for s in (*_ROUND_S, 21_600, 86_400)]
+)
+"""Waits that a wait is shortened to: a reader grasps 20 s sooner than 18.372 s."""
+
+
+def size(steps: Steps) -> tuple[int, ...]:
+    """How much there is to read: steps, calls, waiting, callers, and settings that are not plain."""
+    sends = [step for step in steps if isinstance(step, Send)]
+    waits = [step.ns for step in steps if isinstance(step, Wait)]
+    return (
+        len(steps),
+        sum(send.times for send in sends),
+        sum(waits),
+        len({send.caller for send in sends}),
+        sum(_settings(send) for send in sends),
+    )
+
+
+def _settings(send: Send) -> int:
+    plain = Send(caller=send.caller)
+    names = ("together", "connection", "forwarded", "via_proxy", "per_caller")
+    return sum(getattr(send, name) != getattr(plain, name) for name in names)
+
+
+@dataclass(slots=True)
+class Search:
+    """The smallest plan that was seen to show it, and those before it.
+
+    Attributes:
+        seen: plays.
+        found: the plans that were accepted, each smaller than the one before.
+    """
+
+    seen: Seen
+    found: list[Steps] = field(default_factory=list)
+    _tried: set[Steps] = field(default_factory=set)
+
+    @property
+    def best(self) -> Steps:
+        """The smallest plan until now."""
+        return self.found[-1]
+
+    def better(self, candidate: Sequence[Step]) -> bool:
+        """Play a candidate if it is smaller than the best and new; keep it if it shows the same."""
+        plan = tidy(candidate)
+        if plan in self._tried or not any(isinstance(step, Send) for step in plan):
+            return False
+        if self.found and size(plan) >= size(self.best):
+            return False
+        self._tried.add(plan)
+        if not self.seen(plan):
+            return False
+        self.found.append(plan)
+        return True
+
+
+def reduce(starts: Sequence[Steps], seen: Seen) -> tuple[Steps, ...]:
+    """Find smaller and smaller plans that show the same.
+
+    Args:
+        starts: plans to start from, the smallest first; the first that shows it is made smaller.
+        seen: plays one.
+    Returns:
+        Those that were accepted, the smallest last; none where not one of ``starts`` showed it.
+    """
+    search = Search(seen)
+    try:
+        if any(search.better(start) for start in starts):
+            before = None
+            while before != search.best:
+                before = search.best
+                for reduction in (_fewer_steps, _fewer_calls, _plainer, _shorter_waits):
+                    reduction(search)
+    except Enough:
+        pass
+    return tuple(search.found)
+
+
+def _fewer_steps(search: Search) -> None:
+    """Drop runs of steps, long ones first."""
+    width = max(1, len(search.best) // 2)
+    while width:
+        at = 0
+        while at < len(search.best):
+            steps = search.best
+            if not search.better(steps[:at] + steps[at + width :]):
+                at += width
+        width //= 2
+
+
+def _fewer_calls(search: Search) -> None:
+    """Lower the number of calls of each step."""
+    for at in _places(search, Send):
+        send = search.best[at]
+        if isinstance(send, Send):
+            _least(search, at, [replace(send, times=times) for times in range(1, send.times)])
+
+
+def _plainer(search: Search) -> None:
+    """One caller for several, no header, no connection of its own, one after another."""
+    callers = [step.caller for step in search.best if isinstance(step, Send)]
+    for other in dict.fromkeys(callers[1:]):
+        search.better([_renamed(step, other, callers[0]) for step in search.best])
+    for name in ("together", "connection", "forwarded", "via_proxy", "per_caller"):
+        for at in _places(search, Send):
+            send = search.best[at]
+            if isinstance(send, Send):
+                plain = getattr(Send(caller=send.caller), name)
+                _replaced(search, at, replace(send, **{name: plain}))
+
+
+def _renamed(step: Step, old: str, new: str) -> Step:
+    if isinstance(step, Send) and step.caller == old:
+        return replace(step, caller=new)
+    return step
+
+
+def _shorter_waits(search: Search) -> None:
+    """Shorten each wait to a round span."""
+    for at in _places(search, Wait):
+        wait = search.best[at]
+        if isinstance(wait, Wait):
+            spans = ROUND_NS[: bisect_left(ROUND_NS, wait.ns)]
+            _least(search, at, [Wait(ns=ns) for ns in spans])
+
+
+def _least(search: Search, at: int, smaller: Sequence[Send | Wait]) -> None:
+    """Bisect for the least of rising steps that still does; the last is tried first.
+
+    Mostly it does not, and that settles it: a proof needs all the calls of a full limit.
+    """
+    low, high = -1, len(smaller) - 1
+    if high < 0 or not _replaced(search, at, smaller[high]):
+        return
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if _replaced(search, at, smaller[middle]):
+            high = middle
+        else:
+            low = middle
+
+
+def _replaced(search: Search, at: int, step: Send | Wait) -> bool:
+    return search.better((*search.best[:at], step, *search.best[at + 1 :]))
+
+
+def _places(search: Search, kind: type[Send | Wait]) -> Iterator[int]:
+    """Where steps of a kind stand, from the last to the first; the plan may shrink meanwhile."""
+    for at in reversed(range(len(search.best))):
+        if at < len(search.best) and isinstance(search.best[at], kind):
+            yield at

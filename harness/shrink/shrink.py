@@ -1,0 +1,94 @@
+"""Shrinks a counterexample: guesses from the proof first, then delta debugging, then a last proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from harness.shrink.reduce import Enough, reduce
+from harness.shrink.unroll import Steps
+
+Shown = TypeVar("Shown")
+
+PLAYS_MOST: Final = 400
+_WALK_BACK: Final = 4
+_LAST: Final = 5
+"""Fresh worlds in which a plan is proved at last that does not show it each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk(Generic[Shown]):
+    """The smallest plan that was found.
+
+    Attributes:
+        plan: its steps.
+        shown: what its last playing that showed it gave.
+        seen, worlds: in how many of how many last fresh worlds it was seen.
+        plays: how many plans were played for it in all.
+    """
+
+    plan: Steps
+    shown: Shown
+    seen: int
+    worlds: int
+    plays: int
+
+
+@dataclass(slots=True)
+class _Plays(Generic[Shown]):
+    """Counts playings, and keeps what each plan showed last."""
+
+    play: Callable[[Steps], Shown | None]
+    count: int = 0
+    shown: dict[Steps, Shown] = field(default_factory=dict)
+
+    def show(self, plan: Steps) -> bool:
+        if self.count >= PLAYS_MOST:
+            raise Enough
+        self.count += 1
+        found = self.play(plan)
+        if found is not None:
+            self.shown[plan] = found
+        return found is not None
+
+
+def shrink(
+    starts: Sequence[Steps],
+    play: Callable[[Steps], Shown | None],
+    *,
+    steady: bool,
+    worlds: int,
+) -> Shrunk[Shown] | None:
+    """The smallest plan that shows the same in fresh worlds.
+
+    Args:
+        starts: plans to start from, the smallest first, the whole plan last.
+        play: plays a plan once; what it showed, or None if it did not break the same promise in
+            the same way. Raises :class:`Enough` when no time is left.
+        steady: the defect was seen each time: a plan is accepted only if it is, too. Otherwise
+            once in ``worlds`` is enough, and twice at the end.
+        worlds: how many fresh worlds a plan is played in before it is accepted, at least 1.
+    Returns:
+        None where no plan was seen often enough; then the original should stay.
+    """
+    plays = _Plays(play)
+    if steady:
+        accepted = reduce(starts, lambda plan: all(plays.show(plan) for _ in range(worlds)))
+    else:
+        accepted = reduce(starts, lambda plan: any(plays.show(plan) for _ in range(worlds)))
+    for plan in list(reversed(accepted))[:_WALK_BACK]:
+        last = [_shows(plays, plan) for _ in range(worlds if steady else _LAST)]
+        told = [one for one in last if one is not None]
+        if all(told) if steady else sum(told) >= 2:
+            seen, tried = (sum(told), len(told)) if told else (worlds, worlds)
+            return Shrunk(plan, plays.shown[plan], seen, tried, plays.count)
+    return None
+
+
+def _shows(plays: _Plays[Shown], plan: Steps) -> bool | None:
+    """Whether it showed once more; None where no time is left to see."""
+    try:
+        return plays.show(plan)
+    except Enough:
+        return None
