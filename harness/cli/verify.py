@@ -75,7 +75,16 @@ def _arguments(wanted: Wanted) -> list[str]:
     if not scenarios.is_dir():
         raise UsageError(f"the scenarios are not at {scenarios}; install stormproof again")
     arguments = [str(scenarios), "-c", str(_INI), f"--rootdir={scenarios.parent}", "-s"]
-    arguments += ["-p", "no:cacheprovider", "-p", "no:tmpdir", "-p", "no:terminal", "-p", "harness.plugin"]
+    arguments += [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:tmpdir",
+        "-p",
+        "no:terminal",
+        "-p",
+        "harness.plugin",
+    ]
     arguments += ["--import-mode=importlib"]
     if wanted.workers > 1:
         arguments += ["-p", "xdist", "-n", str(wanted.workers), "--dist", "worksteal"]

@@ -183,3 +183,30 @@ def test_a_target_that_dies_is_told_with_its_output(worlds: Worlds) -> None:
         with pytest.raises(CouldNotRun, match="ended while it was being tried"):
             world.check_alive()
         assert not world.usable
+
+
+def test_a_long_way_is_gone_in_strides(worlds: Worlds, tmp_path: Path) -> None:
+    """A gunicorn master that ends workers silent for 30 s sees them alive through an hour."""
+    (tmp_path / "app.py").write_text(
+        "def app(environ, start):\n"
+        "    start('200 OK', [('Content-Length', '0')])\n"
+        "    return [b'']\n"
+    )
+    command = [
+        "{python}",
+        "-m",
+        "gunicorn",
+        "--workers",
+        "2",
+        "--bind",
+        "127.0.0.1:{port}",
+        "app:app",
+    ]
+    with worlds(command) as world:
+        assert world.time.mode == "frozen", world.notes
+        for _ in range(3):
+            world.move_to(world.now_ns + 1_200 * NS_PER_S)
+            assert call(world, "get").status == 200
+        output = world.target.output()
+    assert "Booting worker" in output
+    assert "WORKER TIMEOUT" not in output
