@@ -15,12 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationInfo,
     WithJsonSchema,
 )
 
 from harness.contract.scalars import cut
-from harness.units import Rate, parse_duration_ns, parse_rate
+from harness.units import Rate, format_duration, parse_duration_ns, parse_rate
 
 _UNIT: Final = "(ns|us|ms|s|min|h|d)"
 DURATION_PATTERN: Final = rf"^\s*[0-9]{{1,18}}(\.[0-9]{{1,9}})?\s*{_UNIT}\s*$"
@@ -68,6 +69,7 @@ def _written(value: Any) -> str:
 DurationNs = Annotated[
     int,
     BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
     WithJsonSchema(
         {"type": "string", "pattern": DURATION_PATTERN, "examples": ["60s", "250ms", "24h"]}
     ),
@@ -77,6 +79,7 @@ DurationNs = Annotated[
 RateWord = Annotated[
     Rate,
     BeforeValidator(_rate),
+    PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema(
         {"type": "string", "pattern": RATE_PATTERN, "examples": ["100/min", "1000/h", "3/10s"]}
     ),
