@@ -10,9 +10,8 @@ import json
 import os
 import platform
 import re
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,9 +19,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.contract.load import LoadedContract
+from harness.counterexample import to_json
 from harness.errors import UsageError
-from harness.history import Call, Event, event_to_json
-from harness.plan import step_to_json
 from harness.promises.base import TrialResult
 from harness.runner.stage import Counterexample
 from harness.runner.verify import PromiseResult
@@ -31,7 +30,6 @@ VERSION = 1
 RUN = "run.json"
 COUNTEREXAMPLES = "counterexamples"
 _PARTS = ".parts"
-_BODY_CHARS = 2_000
 
 VerdictWord = Literal["kept", "broken", "unknown"]
 
@@ -127,16 +125,37 @@ def prepare(directory: Path) -> None:
 
 def write_part(
     directory: Path, service: str, contract: Path, seed: int, result: PromiseResult
-) -> None:
-    """Write what became of one promise, with its counterexample."""
-    name = None
+) -> PromiseRecord:
+    """Write what became of one promise, with its counterexample.
+
+    Raises:
+        OSError: the folder cannot be written any more.
+    """
+    name, service = None, loaded.contract.service
     if result.counterexample is not None:
         name = f"{COUNTEREXAMPLES}/{_file_name(service, result.promise.id)}.json"
-        values = _counterexample_to_json(service, contract, seed, result, result.counterexample)
-        write_json(directory / name, values)
+        write_json(directory / name, _counterexample(loaded, seed, result, result.counterexample))
     part = promise_record(service, result, name)
     path = directory / _PARTS / f"{_file_name(service, result.promise.id)}.json"
     write_json(path, part.model_dump(mode="json"))
+    return part
+
+
+def _counterexample(
+    loaded: LoadedContract, seed: int, result: PromiseResult, found: Counterexample
+) -> dict[str, Any]:
+    repeats = next(
+        (one.repeats for one in result.results if one.trial.name == found.trial.name), (1, 1)
+    )
+    return to_json(
+        loaded,
+        result.promise,
+        found,
+        seed=seed,
+        clock=result.clock,
+        repeats=repeats,
+        versions=versions(),
+    )
 
 
 def promise_record(
@@ -198,14 +217,51 @@ def write_run(directory: Path, record: RunRecord) -> None:
     write_json(directory / RUN, record.model_dump(mode="json"))
 
 
+def read_run(directory: Path) -> RunRecord:
+    """Read ``run.json`` of a report folder.
+
+    Raises:
+        UsageError: there is none, or it is none of ours, of another version, or torn.
+    """
+    path = directory / RUN
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}; name the folder that "
+            "stormproof verify --report wrote"
+        ) from error
+    try:
+        head = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON, or was cut off: {error}") from error
+    if not isinstance(head, dict) or head.get("format") != "stormproof-run":
+        raise UsageError(f"{path} is no run record of Stormproof")
+    if head.get("version") != VERSION:
+        raise UsageError(
+            f"{path} is of version {head.get('version')!r}, this Stormproof reads {VERSION}; "
+            f"verify again, or use the Stormproof that wrote it"
+        )
+    try:
+        return RunRecord.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path} is no whole run record: {where}: {first['msg']}") from error
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically: beside it first, then renamed."""
+    """Write a JSON file atomically."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically: beside it first, then renamed; half a surrogate pair becomes ``?``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
@@ -224,64 +280,3 @@ def _parts(directory: Path) -> list[Path]:
 
 def _file_name(service: str, promise: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{service}.{promise}")
-
-
-def _counterexample_to_json(
-    service: str, contract: Path, seed: int, result: PromiseResult, found: Counterexample
-) -> dict[str, Any]:
-    finding = found.verdict.findings[0]
-    calls = found.history.calls
-    seen, tried = next(
-        (one.repeats for one in result.results if one.trial.name == found.trial.name), (1, 1)
-    )
-    return {
-        "format": "stormproof-counterexample",
-        "version": VERSION,
-        "service": service,
-        "contract": str(contract),
-        "promise": result.promise.model_dump(mode="json", by_alias=True),
-        "seed": seed,
-        "clock": result.clock,
-        "python": sys.version.split()[0],
-        "trial": {
-            "name": found.trial.name,
-            "purpose": found.trial.purpose,
-            "steps": [step_to_json(step) for step in found.trial.steps],
-        },
-        "half": finding.half,
-        "said": finding.said,
-        "key": finding.key,
-        "proof": dict(finding.proof),
-        "witness": list(finding.calls),
-        "broken_in": seen,
-        "worlds": tried,
-        "calls": [
-            {"index": index, "reading": _reading(calls[index], admitted), **_call(calls[index])}
-            for index, admitted in found.readings.items()
-        ],
-        "events": [event_to_json(event) for event in _around(found)],
-    }
-
-
-def _call(call: Call) -> dict[str, Any]:
-    values = event_to_json(call)
-    values["body"] = values["body"][:_BODY_CHARS]
-    return values
-
-
-def _reading(call: Call, admitted: bool | None) -> str:
-    """One of ``admitted``, ``refused``, ``other`` (an answer that is neither) and ``lost``."""
-    if admitted is None:
-        return "lost" if call.status is None else "other"
-    return "admitted" if admitted else "refused"
-
-
-def _around(found: Counterexample) -> Iterator[Event]:
-    """Clock moves, faults and starts from the first of its calls to the end of the last."""
-    every = found.history.calls
-    calls = [every[index] for index in found.readings]
-    first = min((call.written_seq for call in calls), default=0)
-    last = max((call.answered_seq or call.written_seq for call in calls), default=-1)
-    for event in found.history.events:
-        if not isinstance(event, Call) and first < event.seq < last:
-            yield event

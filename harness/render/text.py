@@ -1,0 +1,79 @@
+"""Words for people out of values that others wrote: nothing hidden, nothing endless, nothing that acts."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from harness.units import NS_PER_S
+
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~.=^$:@])")
+
+
+def clean(text: str) -> str:
+    """Show what a reader would not see: controls, terminal escapes, marks that turn the direction.
+
+    >>> clean("a\\x1b[31mb\\u202ec")
+    'a␛[31mb⟨U+202E⟩c'
+    """
+    return _HIDDEN.sub(_shown, text)
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+
+
+def shorten(text: str, most: int, where: str = "run.json") -> str:
+    """At most about ``most`` characters, and how many were left out.
+
+    >>> shorten("abcdef", 3)
+    'abc… (3 more characters in run.json)'
+    """
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({len(text) - most:,} more characters in {where})"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "call"), count(1200, "call")
+    ('1 call', '1,200 calls')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def seconds(ns: int, decimals: int = 3) -> str:
+    """Seconds with so many decimals, at most 9; rounded, unlike ``units.format_seconds``.
+
+    >>> seconds(59_998_000_000), seconds(1_500, 6)
+    ('59.998 s', '0.000002 s')
+    """
+    unit = 10 ** (9 - decimals)
+    rounded = (abs(ns) + unit // 2) // unit * unit
+    sign = "-" if ns < 0 and rounded else ""
+    fraction = f"{rounded % NS_PER_S:09d}"[:decimals]
+    return f"{sign}{rounded // NS_PER_S}.{fraction} s"
+
+
+def markdown(text: str) -> str:
+    """Text that GitHub shows as it is, on one line, also in a table."""
+    one_line = " ".join(clean(text).split())
+    escaped = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", escaped)
+
+
+def code(text: str) -> str:
+    """A code span of Markdown that no backtick ends too early."""
+    one_line = " ".join(clean(text).split())
+    longest = max((len(run) for run in re.findall("`+", one_line)), default=0)
+    fence = "`" * (longest + 1)
+    gap = " " if longest else ""
+    return f"{fence}{gap}{one_line}{gap}{fence}"

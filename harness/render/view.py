@@ -1,0 +1,333 @@
+"""What a report says, before any markup: the run, its promises, and each drawn counterexample."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.record import PromiseRecord, RunRecord, TrialRecord, VerdictWord
+from harness.render.case import Case, ShownCall
+from harness.render.figure import Figure, described, figure
+from harness.render.text import count, seconds, shorten
+from harness.render.timeline import Column, Outage, Timeline, timeline
+
+DRAWN_MOST: Final = 250
+_SAYS_MOST, _REASON_MOST, _CELL_MOST, _BODY_MOST = 1_500, 2_000, 240, 600
+_HEADERS_MOST, _HEADER_MOST, _NOTES_MOST = 12, 200, 20
+_ORDER: Final[tuple[VerdictWord, ...]] = ("broken", "unknown", "kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a counterexample's timeline."""
+
+    time: str
+    what: str
+    detail: str
+    kind: str
+    decisive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The call that completed the proof, as its client saw it."""
+
+    call: str
+    said: str
+    headers: tuple[tuple[str, str], ...]
+    more_headers: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """A counterexample, laid out."""
+
+    case: Case
+    figure: Figure
+    described: str
+    caption: str
+    rows: tuple[Row, ...]
+    answer: Answer | None
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialView:
+    """Trials with one thing to say: one that was played, or several that were not."""
+
+    names: tuple[str, ...]
+    purpose: str
+    verdict: VerdictWord
+    said: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseView:
+    """One promise; texts are cut to what a page can hold."""
+
+    record: PromiseRecord
+    anchor: str
+    says: str | None
+    reason: str
+    short_reason: str
+    intermittent: str | None
+    calls: int
+    conclusive: int
+    trials: tuple[TrialView, ...]
+    case: CaseView | None
+    no_case: str | None
+    replay: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """The whole run; promises stand with the worst first."""
+
+    record: RunRecord
+    headline: str
+    worst: VerdictWord
+    counts: Mapping[str, int]
+    missing: int
+    started: str
+    took: str | None
+    promises: tuple[PromiseView, ...]
+    notes: tuple[str, ...]
+
+    def of(self, verdict: str) -> tuple[PromiseView, ...]:
+        """The promises with a verdict."""
+        return tuple(one for one in self.promises if one.record.verdict == verdict)
+
+
+def run_view(record: RunRecord, cases: Mapping[str, Case | str], place: str) -> RunView:
+    """Arrange a run.
+
+    Args:
+        record: the run.
+        cases: by the names that the record gives, the counterexample or why it cannot be shown.
+        place: the report folder, as a command line should name it.
+    """
+    ordered = sorted(record.promises, key=lambda promise: _ORDER.index(promise.verdict))
+    promises = tuple(
+        _promise(
+            one,
+            number,
+            cases.get(one.counterexample or "") if number <= DRAWN_MOST else None,
+            place,
+        )
+        for number, one in enumerate(ordered, start=1)
+    )
+    counts = Counter(one.verdict for one in record.promises)
+    missing = record.selected - len(record.promises)
+    notes = list(dict.fromkeys(note for one in record.promises for note in one.notes))
+    return RunView(
+        record=record,
+        headline=_headline(counts, missing),
+        worst=next((word for word in _ORDER[:2] if counts[word]), _without(missing, counts)),
+        counts={word: counts[word] for word in _ORDER},
+        missing=missing,
+        started=f"{record.started:%Y-%m-%d %H:%M:%S} UTC",
+        took=_took(record),
+        promises=promises,
+        notes=tuple(shorten(note, _CELL_MOST * 2) for note in notes[:_NOTES_MOST]),
+    )
+
+
+def _without(missing: int, counts: Mapping[VerdictWord, int]) -> VerdictWord:
+    return "unknown" if missing or not counts.get("kept") else "kept"
+
+
+def _headline(counts: Mapping[VerdictWord, int], missing: int) -> str:
+    said = [count(counts[word], "promise") + f" {word}" for word in _ORDER if counts[word]]
+    if missing:
+        said.append(f"{count(missing, 'promise')} without a verdict")
+    if not said:
+        return "no promise was verified"
+    if len(said) == 1 and counts["kept"] > 1:
+        return f"all {count(counts['kept'], 'promise')} kept"
+    return ", ".join(said)
+
+
+def _took(record: RunRecord) -> str | None:
+    if record.finished is None:
+        return None
+    return f"{(record.finished - record.started).total_seconds():.1f} s"
+
+
+# -- promises -------------------------------------------------------------------------------------
+
+
+def _promise(
+    record: PromiseRecord, number: int, case: Case | str | None, place: str
+) -> PromiseView:
+    no_case = case if isinstance(case, str) else None
+    if case is None and record.counterexample is not None:
+        no_case = f"only the first {DRAWN_MOST} promises are drawn; see {record.counterexample}"
+    replay = None
+    if record.counterexample is not None:
+        replay = f"stormproof replay {shlex.quote(f'{place}/{record.counterexample}')}"
+    return PromiseView(
+        record=record,
+        anchor=f"p{number}",
+        says=None if record.says is None else shorten(record.says, _SAYS_MOST),
+        reason=shorten(record.reason, _REASON_MOST),
+        short_reason=shorten(record.reason.partition("\n")[0], _CELL_MOST),
+        intermittent=_intermittent(record),
+        calls=sum(trial.evidence.get("calls", 0) for trial in record.trials),
+        conclusive=sum(trial.verdict == "kept" for trial in record.trials),
+        trials=tuple(_trials(record.trials)),
+        case=_case(case, record.verdict) if isinstance(case, Case) else None,
+        no_case=no_case,
+        replay=replay,
+    )
+
+
+def _intermittent(record: PromiseRecord) -> str | None:
+    for trial in record.trials:
+        if trial.verdict == "broken" and trial.broken_in < trial.worlds:
+            return f"{trial.broken_in}/{trial.worlds}"
+    return None
+
+
+def _trials(trials: Sequence[TrialRecord]) -> Iterator[TrialView]:
+    """One line for each that was played; those that were not, together by their reason."""
+    idle: dict[str, list[TrialRecord]] = {}
+    for trial in trials:
+        said = trial.reason.removeprefix(f"{trial.name} could not say: ")
+        if trial.verdict == "unknown" and not trial.evidence:
+            idle.setdefault(said, []).append(trial)
+            continue
+        yield TrialView(
+            names=(trial.name,),
+            purpose=shorten(trial.purpose, _CELL_MOST),
+            verdict=trial.verdict,
+            said="" if trial.verdict == "kept" else shorten(said, _CELL_MOST),
+            evidence=_evidence(trial),
+        )
+    for said, group in idle.items():
+        yield TrialView(
+            names=tuple(trial.name for trial in group),
+            purpose=shorten(group[0].purpose, _CELL_MOST) if len(group) == 1 else "",
+            verdict="unknown",
+            said=shorten(said, _CELL_MOST),
+            evidence="",
+        )
+
+
+def _evidence(trial: TrialRecord) -> str:
+    seen = [
+        f"{number:,} {name.replace('_', ' ')}" for name, number in trial.evidence.items() if number
+    ]
+    if trial.broken_in:
+        seen.append(f"broken in {trial.broken_in} of {count(trial.worlds, 'fresh world')}")
+    return ", ".join(seen)
+
+
+# -- counterexamples ------------------------------------------------------------------------------
+
+
+def _case(case: Case, verdict: str) -> CaseView:
+    line = timeline(case)
+    later = (
+        f" {count(line.later, 'later call')} of this trial are in the file." if line.later else ""
+    )
+    return CaseView(
+        case=case,
+        figure=figure(case, line),
+        described=described(case, line),
+        caption=f"{case.trial.name}: {case.trial.purpose}.{later}",
+        rows=tuple(_rows(line)),
+        answer=_answer(case),
+        seen=_seen(case, verdict),
+    )
+
+
+def _seen(case: Case, verdict: str) -> str:
+    if verdict == "unknown":
+        return f"seen once, and not again in {count(case.worlds - 1, 'fresh world')}: nothing is proved"
+    if case.broken_in == case.worlds:
+        return f"in {case.broken_in} of {count(case.worlds, 'fresh world')}"
+    return f"intermittent: in {case.broken_in} of {count(case.worlds, 'fresh world')}"
+
+
+def _rows(line: Timeline) -> Iterator[Row]:
+    """What happened, in order: calls, moves of the clock between them, outages."""
+    happened = sorted(
+        [(column.from_ns, 1, column) for column in line.columns] + list(_edges(line.outages)),
+        key=lambda each: each[:2],
+    )
+    now_ns = line.columns[0].from_ns if line.columns else 0
+    for at_ns, _, what in happened:
+        if at_ns > now_ns:
+            passed = seconds(at_ns - now_ns, line.decimals)
+            word = "the clock is moved" if line.held else "time passes"
+            yield Row(time=f"+ {passed}", what=word, detail="", kind="move")
+        if isinstance(what, Column):
+            yield _calls(what, line.decimals)
+            now_ns = max(now_ns, what.to_ns)
+        else:
+            yield what
+            now_ns = max(now_ns, at_ns)
+
+
+def _edges(outages: Sequence[Outage]) -> Iterator[tuple[int, int, Row]]:
+    for outage in outages:
+        counted = f"its effect was counted {count(outage.effect, 'time')}" if outage.effect else ""
+        what = f"{outage.dependency}: {outage.fault or 'down'}"
+        time = seconds(outage.from_ns)
+        yield outage.from_ns, 0, Row(time=time, what=what, detail=counted, kind="fault")
+        if outage.to_ns is not None:
+            time = seconds(outage.to_ns)
+            back = f"{outage.dependency}: answers again"
+            yield outage.to_ns, 0, Row(time=time, what=back, detail="", kind="fault")
+
+
+def _calls(column: Column, decimals: int) -> Row:
+    time = seconds(column.from_ns, decimals)
+    if column.to_ns > column.from_ns:
+        time = f"{time} to {seconds(column.to_ns, decimals)}"
+    kinds = Counter[str]()
+    decisive = 0
+    for (reading, proof), number in column.calls.items():
+        kinds["without an answer" if reading == "lost" else reading] += number
+        decisive += number * proof
+    answers = ", ".join(
+        f"{number:,} times {what}" for what, number in column.answers.most_common(6)
+    )
+    parts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
+    detail = f"{answers}; {decisive:,} of them prove it" if decisive else answers
+    what = f"{count(kinds.total(), 'call')}: {parts}"
+    return Row(time=time, what=what, detail=detail, kind="calls", decisive=decisive > 0)
+
+
+def _answer(case: Case) -> Answer | None:
+    by_index = {call.index: call for call in case.calls}
+    last = by_index.get(case.witness[-1]) if case.witness else None
+    if last is None:
+        return None
+    return Answer(
+        call=f"{last.operation} by {last.caller}, {last.reading}",
+        said=_said(last),
+        headers=tuple(
+            (name, shorten(value, _HEADER_MOST)) for name, value in last.headers[:_HEADERS_MOST]
+        ),
+        more_headers=max(0, len(last.headers) - _HEADERS_MOST),
+        body=shorten(_body(last.body), _BODY_MOST, "the file"),
+    )
+
+
+def _said(call: ShownCall) -> str:
+    return f"status {call.status}" if call.status else f"no answer ({call.error or 'none came'})"
+
+
+def _body(text: str) -> str:
+    """JSON with air, if it is short JSON; else as it came."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
