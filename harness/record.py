@@ -124,7 +124,7 @@ def prepare(directory: Path) -> None:
 
 
 def write_part(
-    directory: Path, service: str, contract: Path, seed: int, result: PromiseResult
+    directory: Path, loaded: LoadedContract, seed: int, result: PromiseResult
 ) -> PromiseRecord:
     """Write what became of one promise, with its counterexample.
 

@@ -17,8 +17,8 @@ ROWS = (
     ("ledger", "supervisor", "reaper"),
     ("clock", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
-    ("runner", "shrink", "record", "render"),
-    ("plugin", "cli", "__main__"),
+    ("runner", "shrink", "counterexample", "replay", "record", "render"),
+    ("plugin", "cli", "demo", "__main__"),
 )
 ROW = {name: number for number, names in enumerate(ROWS) for name in names}
 FILES = sorted(

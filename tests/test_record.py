@@ -9,14 +9,17 @@ import pytest
 
 from harness import record
 from harness.cli.verify import exit_code
+from harness.contract.load import LoadedContract
 from harness.errors import UsageError
 from harness.record import PromiseRecord, VerdictWord
 from harness.seeds import Seed
 from harness.units import NS_PER_S
 from tests.promises.rate_limit.simulated import Log
-from tests.runner.simulated_world import simulate
+from tests.runner.simulated_world import simulate, simulated_contract
 
-CONTRACT = Path("contract.yaml")
+CONTRACT = LoadedContract(
+    simulated_contract(limit="5/10s"), Path("/nowhere/contract.yaml"), Path("/nowhere"), "0" * 64
+)
 
 
 def promise(verdict: VerdictWord, service: str = "a", *, ran: bool = True) -> PromiseRecord:
@@ -60,7 +63,7 @@ def test_a_part_holds_the_verdict_and_its_counterexample(tmp_path: Path) -> None
     """What a worker writes is what the controller reads, in the order of the contracts."""
     result = simulate(Log(6, 10 * NS_PER_S), Seed(1), limit="5/10s")
     record.prepare(tmp_path)
-    record.write_part(tmp_path, "simulated", CONTRACT, 1, result)
+    record.write_part(tmp_path, CONTRACT, 1, result)
     (part,) = record.read_parts(tmp_path, [("other", "p"), ("simulated", "p")])
     assert part.verdict == "broken"
     assert part.trials[0].worlds == 3
@@ -69,14 +72,14 @@ def test_a_part_holds_the_verdict_and_its_counterexample(tmp_path: Path) -> None
     assert found["format"] == "stormproof-counterexample"
     assert found["promise"]["limit"] is not None
     assert {call["index"] for call in found["calls"]} >= set(found["witness"])
-    assert [step["step"] for step in found["trial"]["steps"]] == ["Send"]
+    assert [(step["step"], step["times"]) for step in found["plan"]] == [("Send", 6)]
 
 
 def test_a_torn_part_is_left_out(tmp_path: Path) -> None:
     """A part that is no record loses nothing else."""
     record.prepare(tmp_path)
     result = simulate(Log(5, 10 * NS_PER_S), Seed(1), limit="5/10s")
-    record.write_part(tmp_path, "simulated", CONTRACT, 1, result)
+    record.write_part(tmp_path, CONTRACT, 1, result)
     (tmp_path / ".parts" / "torn.json").write_text('{"service": "a", "id"')
     assert len(record.read_parts(tmp_path, [("simulated", "p")])) == 1
 

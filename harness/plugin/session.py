@@ -89,13 +89,7 @@ class Session:
             ).run()
             if not world.usable:
                 self.drop_world(loaded)
-        record.write_part(
-            self.settings.report,
-            loaded.contract.service,
-            loaded.path,
-            self.settings.seed.value,
-            result,
-        )
+        record.write_part(self.settings.report, loaded, self.settings.seed.value, result)
         return result
 
     def _progress(
@@ -232,9 +226,7 @@ class Session:
                     "the process that verified it ended or failed", report.longreprtext
                 )
                 result = could_not_run(promise, error, "real", time.monotonic())
-                record.write_part(
-                    self.settings.report, service, loaded.path, self.settings.seed.value, result
-                )
+                record.write_part(self.settings.report, loaded, self.settings.seed.value, result)
 
 
 def user_properties(result: PromiseResult, service: str) -> Iterable[tuple[str, object]]:
