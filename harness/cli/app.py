@@ -116,6 +116,22 @@ def schema() -> int:
     return 0
 
 
+@app.command(epilog="Example: `stormproof demo --broken`")
+def demo(
+    *,
+    broken: Annotated[
+        bool, typer.Option("--broken", help="the same service with a planted defect")
+    ] = False,
+    report: Annotated[Path, typer.Option(metavar="DIR", help="folder of the run record")] = Path(
+        REPORT
+    ),
+) -> int:
+    """Verify a small service that Stormproof brings along, to see what it does."""
+    from harness.cli.demo import demo  # noqa: PLC0415
+
+    return demo(broken=broken, report=report)
+
+
 @app.command()
 def doctor() -> int:
     """Say what this machine can do, and what each lack costs."""
