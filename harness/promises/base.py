@@ -67,6 +67,9 @@ class Kind(Protocol):
     def trials(self, promise: Any, around: Surroundings) -> Sequence[Trial]:
         """The plans to play, in order."""
 
+    def smoke(self, trial: Trial) -> bool:
+        """Whether a smoke run plays this trial too: the few that catch the coarsest defects."""
+
     def admitted(self, promise: Any, around: Surroundings, call: Call) -> bool | None:
         """How a plan that looks at answers reads one: True in, False refused, None neither."""
 
@@ -76,7 +79,10 @@ class Kind(Protocol):
         """Judge one playing of a trial by the whole history since the target started."""
 
     def conclude(self, promise: Any, results: Sequence[TrialResult]) -> Verdict:
-        """The verdict of the promise from those of its trials, none of them broken."""
+        """The verdict of the promise from those of its trials, none of them broken.
+
+        In a smoke run the trials that were left out are among them, not needed.
+        """
 
     def quiet_ns(self, promise: Any) -> int:
         """How long no call must have come for the service to have forgotten all of them."""

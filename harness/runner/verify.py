@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from harness.contract.words import Promise
 from harness.errors import CouldNotRun
 from harness.plan import Played, Trial
-from harness.promises.base import TrialResult
+from harness.promises.base import Kind, TrialResult
 from harness.runner.play import Player, play_one, play_together
 from harness.runner.smallest import SHRINK_S, smallest
 from harness.runner.stage import Counterexample, Stage, needs_world
@@ -70,6 +70,8 @@ class Verification:
         progress: told before each trial.
         thorough: play every trial, also when one has proved enough.
         shrink_s: real seconds that the counterexample may be shrunk for; 0 leaves it as it was.
+        smoke: play only the few trials that the kind names for a smoke run; *kept* then means kept
+            as far as they look.
     """
 
     world: World
@@ -78,6 +80,7 @@ class Verification:
     progress: Progress
     thorough: bool = False
     shrink_s: float = SHRINK_S
+    smoke: bool = False
     stage: Stage = field(init=False)
     _results: list[TrialResult] = field(default_factory=list)
     _counterexamples: dict[str, Counterexample] = field(default_factory=dict)
@@ -113,15 +116,23 @@ class Verification:
     # -- trials ---------------------------------------------------------------------------------
 
     def _verdict(self) -> Verdict:
-        trials = self.stage.kind.trials(self.promise, self.stage.around())
+        kind = self.stage.kind
+        trials = kind.trials(self.promise, self.stage.around())
+        if self.smoke:
+            trials = smoke_set(kind, trials)
         if self.world.time.mode == "real" and getattr(self.promise, "key", None) != "global":
+            if self.world.history().calls:
+                self.world.restart()  # other promises' calls may have used what this one shares
             self._play_in_one_schedule(trials)
         else:
             self._play_in_turn(trials)
         broken = [r for r in self._results if r.verdict.status is Status.BROKEN]
         if broken:
             return _told(broken[0].verdict, broken[0].repeats)
-        return self.stage.kind.conclude(self.promise, self._results)
+        verdict = kind.conclude(self.promise, self._results)
+        if self.smoke and verdict.status is Status.KEPT:
+            return replace(verdict, reason=f"as far as a smoke run looks: {verdict.reason}")
+        return verdict
 
     def _play_in_turn(self, trials: Sequence[Trial]) -> None:
         proved: TrialResult | None = None
@@ -233,6 +244,16 @@ class Verification:
 
     def _out_of_time(self) -> bool:
         return time.monotonic() > self._deadline_s
+
+
+def smoke_set(kind: Kind, trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The trials of a smoke run as they are; the others only say that they were left out."""
+    return tuple(
+        trial
+        if kind.smoke(trial)
+        else replace(trial, steps=(), needed=False, cannot="a smoke run leaves it out")
+        for trial in trials
+    )
 
 
 def _repeated(first: TrialResult, seen: int, tried: int) -> TrialResult:
