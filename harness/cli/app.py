@@ -98,6 +98,30 @@ def verify(  # noqa: PLR0917 (typer reads options from parameters)
     )
 
 
+@app.command(epilog="Exit codes: 0 played and not seen, 1 seen again, 2 inconclusive, 4 bad input.")
+def replay(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="a file under a report's counterexamples/")
+    ],
+    contract: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="the contract, if it is not where it was"),
+    ] = None,
+    clock: Annotated[
+        ClockChoice,
+        typer.Option(help="hold the target's clock; auto falls back to real time with a note"),
+    ] = ClockChoice.AUTO,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="a host outside loopback that target.url may name"),
+    ] = None,
+) -> int:
+    """See a counterexample again: play its plan and print what was answered when."""
+    from harness.cli.replay import Wanted, show  # noqa: PLC0415
+
+    return show(Wanted(file=file, contract=contract, clock=clock.value, allow=tuple(allow or ())))
+
+
 @app.command(epilog="Example: `stormproof plan contract.yaml`")
 def plan(contracts: Contracts) -> int:
     """Show what would be started, called, touched and undone; starts nothing."""
