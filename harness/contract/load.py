@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from harness.contract.check import check_promises, check_tree
-from harness.contract.explain import did_you_mean, plain_error, read_words, shown
+from harness.contract.explain import did_you_mean, read_words, shown
+from harness.contract.files import decode, in_file_order, read_bytes
 from harness.contract.model import Contract
-from harness.contract.nodes import Entry, Lines, Node, Unreadable, read_tree
+from harness.contract.nodes import Entry, Node, Unreadable, read_tree
 from harness.contract.words import Promise
 from harness.errors import ContractError, Problem
 
-SIZE_MAX_BYTES: Final = 1 << 20
 VERSION: Final = 1
-MESSAGE_MAX: Final = 800
-
-_OTHER_ENCODINGS: Final = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +29,14 @@ class LoadedContract:
         path: the file, absolute.
         directory: the folder of the file, absolute: `{contract.dir}`.
         sha256: of the file's bytes, in hex.
+        lines: where each promise begins, by its id; 1-based.
     """
 
     contract: Contract
     path: Path
     directory: Path
     sha256: str
+    lines: Mapping[str, int]
 
 
 def load(
@@ -61,18 +53,21 @@ def load(
         ContractError: with everything that is wrong, in the order of the file.
     """
     try:
-        raw = _read(path)
-        contract = parse(_decode(raw), kinds, environ)
+        raw = read_bytes(path)
+        contract, lines = parse(decode(raw), kinds, environ)
     except Unreadable as error:
-        raise ContractError(path, _in_file_order([error.problem])) from None
+        raise ContractError(path, in_file_order([error.problem])) from None
     except _Refused as error:
         raise ContractError(path, error.problems) from None
     whole = path.absolute()
-    return LoadedContract(contract, whole, whole.parent, hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    return LoadedContract(contract, whole, whole.parent, digest, lines)
 
 
-def parse(text: str, kinds: Mapping[str, type[Promise]], environ: Mapping[str, str]) -> Contract:
-    """Read the contract in ``text``.
+def parse(
+    text: str, kinds: Mapping[str, type[Promise]], environ: Mapping[str, str]
+) -> tuple[Contract, Mapping[str, int]]:
+    """Read the contract in ``text``, and find the line of each promise.
 
     Raises:
         Unreadable: it is no YAML that we read.
@@ -85,10 +80,10 @@ def parse(text: str, kinds: Mapping[str, type[Promise]], environ: Mapping[str, s
     found = [*marred, *_elsewhere(marred, [*problems, *more])]
     found += _elsewhere(found, [*check_tree(root, environ), *check_promises(root, promises)])
     if head is None or found:
-        raise _Refused(_in_file_order(found))
-    return head.model_copy(
-        update={"promises": tuple(promise for _, promise in promises if promise)}
-    )
+        raise _Refused(in_file_order(found))
+    read = [(node, promise) for node, promise in promises if promise]
+    contract = head.model_copy(update={"promises": tuple(promise for _, promise in read)})
+    return contract, {promise.id: node.line for node, promise in read}
 
 
 class _Refused(Exception):
@@ -97,46 +92,6 @@ class _Refused(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(len(problems))
         self.problems = problems
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a plain file of a sensible size."""
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise _whole_file("this is a folder; name the contract in it, as in contract.yaml")
-        if not stat.S_ISREG(status.st_mode):
-            raise _whole_file("this is no plain file")
-        with path.open("rb") as file:
-            raw = file.read(SIZE_MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise _whole_file("there is no such file") from None
-    except (OSError, ValueError) as error:
-        raise _whole_file(f"the file cannot be read: {plain_error(error)}") from None
-    if len(raw) > SIZE_MAX_BYTES:
-        raise _whole_file("the file is larger than 1 MiB, the most that a contract may have")
-    return raw
-
-
-def _decode(raw: bytes) -> str:
-    for mark, encoding in _OTHER_ENCODINGS.items():
-        if raw.startswith(mark):
-            raise Unreadable(Problem(f"the file is written in {encoding}: save it as UTF-8", 1, 1))
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig")
-        place = Lines.of(before).at(len(before))
-        message = f"byte 0x{raw[error.start]:02x} is not UTF-8: save the file as UTF-8"
-        raise Unreadable(Problem(message, *place)) from None
-    if "\0" in text:
-        place = Lines.of(text).at(text.index("\0"))
-        raise Unreadable(Problem("this is a binary file: it holds the byte 0x00", *place))
-    return text
-
-
-def _whole_file(message: str) -> Unreadable:
-    return Unreadable(Problem(message))
 
 
 def _check_root(root: Node) -> None:
@@ -201,20 +156,3 @@ def _elsewhere(known: Iterable[Problem], found: Iterable[Problem]) -> list[Probl
     """What stands where nothing is known to be wrong: the rest would only follow from that."""
     taken = {(problem.line, problem.column) for problem in known}
     return [problem for problem in found if (problem.line, problem.column) not in taken]
-
-
-def _in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    unique = dict.fromkeys(replace(problem, message=_tidy(problem.message)) for problem in problems)
-    return tuple(sorted(unique, key=lambda problem: (problem.line or 0, problem.column or 0)))
-
-
-def _tidy(message: str) -> str:
-    """On one line of a sensible length: what is quoted from the file can hold anything."""
-    line = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in message
-    )
-    return (
-        line
-        if len(line) <= MESSAGE_MAX
-        else f"{line[: MESSAGE_MAX // 2]} … {line[-MESSAGE_MAX // 2 :]}"
-    )

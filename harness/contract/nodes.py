@@ -119,8 +119,8 @@ class Lines:
         return line, index - self.starts[line - 1] + 1
 
 
-def read_tree(text: str) -> tuple[Node, tuple[Problem, ...]]:
-    """Read one YAML document.
+def read_tree(text: str, what: str = "contract") -> tuple[Node, tuple[Problem, ...]]:
+    """Read one YAML document; ``what`` it is to be is a word of the errors.
 
     Returns:
         Its root, and what is wrong with single nodes of it (tags, duplicate keys, odd numbers).
@@ -128,18 +128,14 @@ def read_tree(text: str) -> tuple[Node, tuple[Problem, ...]]:
     Raises:
         Unreadable: no tree can be made: wrong syntax, nothing in it, too deep, too large.
     """
-    builder = _Builder(Lines.of(text))
+    builder = _Builder(Lines.of(text), what)
     found = _UNPRINTABLE.search(text)
     if found:
-        builder.give_up(
-            f"character U+{ord(found[0]):04X} cannot stand in a contract", found.start()
-        )
+        builder.give_up(f"character U+{ord(found[0]):04X} cannot stand in a {what}", found.start())
     for event in _events(text, builder.lines):
         builder.take(event)
     if builder.root is None:
-        raise Unreadable(
-            Problem("the file holds nothing; a contract begins with `contract: 1`", 1, 1)
-        )
+        raise Unreadable(Problem(f"the file holds nothing; a {what} begins with `{what}: 1`", 1, 1))
     return builder.root, tuple(builder.problems)
 
 
@@ -184,6 +180,7 @@ class _Builder:
     """Puts the tree together, event by event."""
 
     lines: Lines
+    what: str
     root: Node | None = None
     problems: list[Problem] = field(default_factory=list)
     _open: list[_Open] = field(default_factory=list)
@@ -218,14 +215,16 @@ class _Builder:
     def _begin(self, event: DocumentStartEvent, index: int) -> None:
         self._documents += 1
         if self._documents > 1:
-            self.give_up("a second YAML document begins here: one file holds one contract", index)
+            self.give_up(
+                f"a second YAML document begins here: one file holds one {self.what}", index
+            )
         if event.version not in (None, (1, 2)) or event.tags:
-            self.give_up("leave out the directives (%): a contract is YAML 1.2", index)
+            self.give_up(f"leave out the directives (%): a {self.what} is YAML 1.2", index)
 
     def _check_tag(self, event: Any, index: int) -> None:
         if event.tag is not None:
             self._say(
-                f"the tag {_tag_as_written(event.tag)} is not allowed: a contract holds plain values "
+                f"the tag {_tag_as_written(event.tag)} is not allowed: a {self.what} holds plain values "
                 "and runs nothing; leave the tag out",
                 index,
             )
@@ -234,7 +233,8 @@ class _Builder:
         self._count += size
         if self._count > NODES_MAX:
             self.give_up(
-                f"over {NODES_MAX:,} values, aliases written out: no contract needs so many", index
+                f"over {NODES_MAX:,} values, aliases written out: no {self.what} needs so many",
+                index,
             )
         if len(self._open) + height >= DEPTH_MAX:
             self.give_up(f"nested more than {DEPTH_MAX} levels deep", index)

@@ -73,6 +73,16 @@ def test_a_loaded_contract_knows_its_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert loaded.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
 
 
+def test_a_loaded_contract_knows_the_line_of_each_promise(tmp_path: Path) -> None:
+    """Block or flow, aliased or not: a reader is led to where the promise stands."""
+    head, _, _ = GOOD.partition("promises:")
+    words = "kind: rate_limit, operation: elements, key: ip, limit: 9/min"
+    text = f"{head}promises:\n  # first\n  - &p {{id: a, {words}}}\n  -\n    id: b\n"
+    text += "".join(f"    {word}\n" for word in words.split(", "))
+    first = head.count("\n") + 3
+    assert load_text(tmp_path, text).lines == {"a": first, "b": first + 2}
+
+
 @pytest.mark.parametrize("name", ["amodels", "sum"])
 def test_the_reference_contracts_load(name: str) -> None:
     """What people copy from must itself be right."""
