@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.cli.command import replay_command
 from harness.record import RUN, PromiseRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ class Reporter:
         self._status: Status | None = None
         self._done = 0
         self._total = 0
+        self._clock = "auto"
+        self._allow: tuple[str, ...] = ()
 
     def begin(self, contracts: Sequence[LoadedContract], wanted: Wanted) -> None:
         """Say what is about to happen."""
+        self._clock, self._allow = wanted.clock, wanted.allow
         for loaded in contracts:
             chosen = [
                 promise.id
@@ -134,9 +138,10 @@ class Reporter:
             f"[{style}]{promise.verdict}[/] [bold]{escape(promise.id)}[/]: {escape(promise.reason)}"
         )
         if promise.counterexample is not None:
-            self._print(
-                f"         counterexample: {escape(str(self._report / promise.counterexample))}"
+            line = replay_command(
+                self._report / promise.counterexample, clock=self._clock, allow=self._allow
             )
+            self._print(f"         see it again: {escape(line)}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
