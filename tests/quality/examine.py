@@ -7,8 +7,8 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
+from fixtures.mutants import contract_of
 from harness.contract.load import LoadedContract, load
 from harness.promises import words
 from harness.runner.verify import PromiseResult, Verification
@@ -16,20 +16,19 @@ from harness.runner.world import World
 from harness.seeds import Seed
 from harness.supervisor import Supervisor
 
-ROOT = Path(__file__).resolve().parents[2]
 BUDGET_S = 300.0
 
 
-def reference(target: str) -> LoadedContract:
-    """The contract of a reference target."""
-    return load(ROOT / "fixtures" / "targets" / target / "contract.yaml", words())
+def reference(name: str) -> LoadedContract:
+    """The contract of a reference target, or of other words (`fixtures.mutants.contract_of`)."""
+    return load(contract_of(name), words())
 
 
 def with_module(loaded: LoadedContract, module: str) -> LoadedContract:
     """The same contract, its target started from another module."""
     target = loaded.contract.target
     command = tuple(
-        module if part.startswith("fixtures.targets.") else part for part in target.command or ()
+        module if part.startswith("fixtures.") else part for part in target.command or ()
     )
     contract = loaded.contract.model_copy(
         update={"target": target.model_copy(update={"command": command})}
@@ -44,12 +43,17 @@ def examine(
     seed: int = 1,
     thorough: bool = False,
 ) -> dict[str, PromiseResult]:
-    """Verify each promise in a world of its own target; what cannot start raises."""
+    """Verify each promise in a world of its own target; what cannot start raises.
+
+    No counterexample is shrunk: that takes time and changes no verdict.
+    """
     found: dict[str, PromiseResult] = {}
     with Supervisor() as supervisor, World(loaded, supervisor, Seed(seed)) as world:
         for promise in loaded.contract.promises:
             if only is None or promise.id in only:
-                run = Verification(world, promise, BUDGET_S, _silent, thorough=thorough)
+                run = Verification(
+                    world, promise, BUDGET_S, _silent, thorough=thorough, shrink_s=0.0
+                )
                 found[promise.id] = run.run()
     return found
 

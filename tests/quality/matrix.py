@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from fixtures.mutants import MUTANTS, Mutant
+from fixtures.mutants import MUTANTS, OTHER_WORDS, TARGETS, Mutant
 from harness.runner.verify import PromiseResult
 from harness.verdict import Status
 from tests.quality.examine import examine, reference, with_module
@@ -30,7 +31,7 @@ class Row:
         return self._with(Status.KEPT)
 
     @property
-    def missed(self) -> set[str]:
+    def missed(self) -> AbstractSet[str]:
         """Promises that should have been called broken, or at least not kept."""
         if self.mutant is None:
             return set()
@@ -38,7 +39,7 @@ class Row:
         return expected - self.named if self.mutant.verdict == "broken" else expected & self.kept
 
     @property
-    def accused(self) -> set[str]:
+    def accused(self) -> AbstractSet[str]:
         """Promises that were called broken although they hold."""
         mutant = self.mutant
         return self.named - (mutant.breaks | mutant.may_break if mutant else frozenset())
@@ -60,16 +61,16 @@ class Row:
 
 
 def healthy_rows() -> Iterator[Row]:
-    """Both reference targets, all their promises."""
-    for target in ("amodels", "sum"):
-        yield Row(None, target, examine(reference(target)))
+    """The reference targets, and what keeps other words: all their promises."""
+    for name in (*TARGETS, *OTHER_WORDS):
+        yield Row(None, name, examine(reference(name)))
 
 
 def mutant_row(mutant: Mutant, only: Iterable[str] | None = None, *, thorough: bool = False) -> Row:
     """One planted defect, all promises or only some."""
-    loaded = with_module(reference(mutant.target), mutant.module)
+    loaded = with_module(reference(mutant.words or mutant.target), mutant.module)
     chosen = None if only is None else set(only)
-    return Row(mutant, mutant.target, examine(loaded, chosen, thorough=thorough))
+    return Row(mutant, mutant.words or mutant.target, examine(loaded, chosen, thorough=thorough))
 
 
 def mutant_rows(*, thorough: bool) -> Iterator[Row]:
