@@ -48,8 +48,8 @@ class Problem:
     column: int | None = None
 
 
-class ContractError(HarnessError):
-    """A contract that cannot be used (exit code 4); it lists all problems found, in file order."""
+class UnusableFile(HarnessError):
+    """A file of somebody's that cannot be used (exit code 4); it lists all problems, in file order."""
 
     def __init__(self, path: Path, problems: tuple[Problem, ...]) -> None:
         self.path = path
@@ -63,3 +63,11 @@ class ContractError(HarnessError):
             + f": {p.message}"
             for p in self.problems
         ]
+
+
+class ContractError(UnusableFile):
+    """A contract that cannot be used."""
+
+
+class BaselineError(UnusableFile):
+    """A baseline file that cannot be used."""

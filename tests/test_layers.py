@@ -17,7 +17,7 @@ ROWS = (
     ("ledger", "supervisor", "reaper"),
     ("clock", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
-    ("runner", "shrink", "counterexample", "replay", "record", "render"),
+    ("runner", "shrink", "counterexample", "replay", "gate", "record", "render"),
     ("plugin", "cli", "demo", "__main__"),
 )
 ROW = {name: number for number, names in enumerate(ROWS) for name in names}
