@@ -11,8 +11,8 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.contract.load import LoadedContract
 from harness.counterexample import to_json
 from harness.errors import UsageError
+from harness.gate.baseline import State
 from harness.promises.base import TrialResult
 from harness.runner.stage import Counterexample
 from harness.runner.verify import PromiseResult
@@ -51,6 +52,21 @@ class TrialRecord(_Record):
     worlds: int = Field(description="fresh worlds in which it was played")
 
 
+class BaselineRecord(_Record):
+    """What the baseline file says of a promise, and how the verdict stands against it."""
+
+    file: str
+    line: int
+    until: date
+    because: str
+    state: State = Field(
+        description="known: broken, and excused; expired: broken after its day; kept_now: kept, so "
+        "that it must leave the file; unseen: kept as far as a smoke run looks; open: unknown"
+    )
+    said: str
+    fails: bool = Field(description="the run fails because of it, or in spite of it")
+
+
 class PromiseRecord(_Record):
     """One promise with its verdict."""
 
@@ -67,6 +83,14 @@ class PromiseRecord(_Record):
     counterexample: str | None = Field(description="file name relative to the record, or null")
     notes: tuple[str, ...]
     duration_s: float
+    baseline: BaselineRecord | None = Field(None, description="null where nothing was known of it")
+
+    @property
+    def fails(self) -> bool:
+        """Whether a gate must stop here: broken and not excused, or kept and still in the baseline."""
+        if self.baseline is not None:
+            return self.baseline.fails
+        return self.verdict == "broken"
 
 
 class RunRecord(_Record):
@@ -81,6 +105,13 @@ class RunRecord(_Record):
     seed: int
     clock: Literal["auto", "frozen", "real"] = Field(description="as asked for; see each promise")
     selected: int = Field(description="how many promises were to be verified")
+    smoke: bool = Field(
+        default=False,
+        description="a smoke run: few trials, and kept means as far as they look",
+    )
+    fail_fast: bool = Field(
+        default=False, description="nothing was begun after the first promise that failed"
+    )
     versions: dict[str, str]
     promises: tuple[PromiseRecord, ...]
 
@@ -124,9 +155,13 @@ def prepare(directory: Path) -> None:
 
 
 def write_part(
-    directory: Path, loaded: LoadedContract, seed: int, result: PromiseResult
+    directory: Path,
+    loaded: LoadedContract,
+    seed: int,
+    result: PromiseResult,
+    known: BaselineRecord | None = None,
 ) -> PromiseRecord:
-    """Write what became of one promise, with its counterexample.
+    """Write what became of one promise, with its counterexample and what was known of it.
 
     Raises:
         OSError: the folder cannot be written any more.
@@ -135,7 +170,7 @@ def write_part(
     if result.counterexample is not None:
         name = f"{COUNTEREXAMPLES}/{_file_name(service, result.promise.id)}.json"
         write_json(directory / name, _counterexample(loaded, seed, result, result.counterexample))
-    part = promise_record(service, result, name)
+    part = promise_record(service, result, name, known)
     path = directory / _PARTS / f"{_file_name(service, result.promise.id)}.json"
     write_json(path, part.model_dump(mode="json"))
     return part
@@ -159,7 +194,10 @@ def _counterexample(
 
 
 def promise_record(
-    service: str, result: PromiseResult, counterexample: str | None
+    service: str,
+    result: PromiseResult,
+    counterexample: str | None,
+    known: BaselineRecord | None = None,
 ) -> PromiseRecord:
     """The record of one promise."""
     promise = result.promise
@@ -177,6 +215,7 @@ def promise_record(
         counterexample=counterexample,
         notes=result.notes,
         duration_s=round(result.duration_s, 3),
+        baseline=known,
     )
 
 
@@ -195,14 +234,17 @@ def _trial_record(result: TrialResult) -> TrialRecord:
 
 def read_parts(directory: Path, order: Sequence[tuple[str, str]]) -> tuple[PromiseRecord, ...]:
     """The promises that have ended, in the order of the contracts; torn parts are left out."""
-    found: dict[tuple[str, str], PromiseRecord] = {}
+    found = {(part.service, part.id): part for part in ended(directory)}
+    return tuple(found[key] for key in order if key in found)
+
+
+def ended(directory: Path) -> Iterator[PromiseRecord]:
+    """The promises that have ended so far, whichever worker verified them."""
     for path in _parts(directory):
         try:
-            part = PromiseRecord.model_validate_json(path.read_bytes())
+            yield PromiseRecord.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             continue
-        found[part.service, part.id] = part
-    return tuple(found[key] for key in order if key in found)
 
 
 def remove_parts(directory: Path) -> None:
