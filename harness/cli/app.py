@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +78,25 @@ def verify(  # noqa: PLR0917 (typer reads options from parameters)
         list[str] | None,
         typer.Option(metavar="HOST", help="a host outside loopback that target.url may name"),
     ] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="only the few trials that catch the coarsest defects")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="begin nothing after the first broken promise")
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="promises known to be broken until a day: reported, not failing"
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("-q", "--quiet", help="print only what is not kept, and the last line"),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the run record as JSON, and nothing else")
+    ] = False,
 ) -> int:
     """Verify all promises of one or several contracts."""
     from harness.cli.verify import Wanted, verify  # noqa: PLC0415
@@ -94,6 +112,11 @@ def verify(  # noqa: PLR0917 (typer reads options from parameters)
             seed=seed,
             report=report,
             allow=tuple(allow or ()),
+            smoke=smoke,
+            fail_fast=fail_fast,
+            baseline=baseline,
+            quiet=quiet,
+            as_json=as_json,
         )
     )
 
@@ -133,10 +156,10 @@ def plan(contracts: Contracts) -> int:
 @app.command(epilog="Example: `stormproof schema > contract.schema.json`")
 def schema() -> int:
     """Print the JSON Schema of contracts, for your editor."""
-    from harness.contract.schema import contract_schema  # noqa: PLC0415
+    from harness.contract.schema import schema_text  # noqa: PLC0415
     from harness.promises import words  # noqa: PLC0415
 
-    typer.echo(json.dumps(contract_schema(words()), indent=2))
+    typer.echo(schema_text(words()), nl=False)
     return 0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from harness.contract.braces import check_braces, check_ports, entries_of
 from harness.contract.explain import did_you_mean, no_value
-from harness.contract.names import BadName, Known, Place, names_in
+from harness.contract.model import LOGIN
 from harness.contract.nodes import Node
 from harness.contract.words import Promise, Words
 from harness.errors import Problem
@@ -20,8 +21,9 @@ def check_tree(root: Node, environ: Mapping[str, str]) -> Iterator[Problem]:
     yield from _values(root, "")
     yield from _reserved(root)
     yield from _operations(root)
-    braces = list(_braces(root, environ))
-    yield from braces or _port_is_used(root)
+    yield from _logins(root)
+    braces = list(check_braces(root, environ))
+    yield from braces or check_ports(root)
 
 
 def check_promises(
@@ -90,18 +92,40 @@ def _is_store(root: Node, store: Node) -> Iterator[Problem]:
 
 
 def _operations(root: Node) -> Iterator[Problem]:
-    for _, operation in _section(root, "operations"):
+    for _, operation in entries_of(root, "operations"):
         yield from _listed(operation, "uses", "dependency", root.get("dependencies"))
         yield from _listed(operation, "identity", "identity", root.get("identities"))
 
 
+def _logins(root: Node) -> Iterator[Problem]:
+    """Logins are written down as `login`, so no operation of that name may be another call."""
+    operations = root.get("operations")
+    entry = operations.entries().get(LOGIN) if operations else None
+    call = entry.node.get("call") if entry else None
+    if entry is None or call is None:
+        return
+    for name, identity in entries_of(root, "identities"):
+        login = identity.get("login")
+        other = login.get("call") if login else None
+        if other is not None and other.value != call.value:
+            yield entry.key.problem(
+                f"`{LOGIN}` cannot be a name here: it means the login of `{name}`, which is another "
+                "call; choose another name, or write the same call"
+            )
+
+
 def _reserved(root: Node) -> Iterator[Problem]:
-    taken = {
-        "identities": (_KEYS_OF_PROMISES, "`key: {}` of a promise means something else"),
-        "dependencies": (("env",), "{{{}.url}} would be an environment variable"),
-    }
-    for section, (names, why) in taken.items():
-        node = root.get(section)
+    target = root.get("target")
+    taken = (
+        (root.get("identities"), _KEYS_OF_PROMISES, "`key: {}` of a promise means something else"),
+        (root.get("dependencies"), ("env",), "{{{}.url}} would be an environment variable"),
+        (
+            target.get("processes") if target else None,
+            ("env",),
+            "{{{}.port}} would be an environment variable",
+        ),
+    )
+    for node, names, why in taken:
         for name, entry in node.entries().items() if node else ():
             if name in names:
                 yield entry.key.problem(f"`{name}` cannot be a name here: {why.format(name)}")
@@ -122,77 +146,3 @@ def _values(node: Node, within: str) -> Iterator[Problem]:
             f"`{value}` is a text to some readers and true or false to others: write "
             f'"{value}", or true or false'
         )
-
-
-def _braces(root: Node, environ: Mapping[str, str]) -> Iterator[Problem]:
-    dependencies = root.get("dependencies")
-    urls = list(dependencies.entries()) if dependencies else []
-    known = {place: Known.at(place, urls, environ) for place in Place}
-    target = root.get("target")
-    for key, place in _TARGET.items():
-        yield from _check_texts(target.get(key) if target else None, known[place].problem)
-    for _, operation in _section(root, "operations"):
-        for key in ("call", "headers", "json", "body"):
-            yield from _check_texts(operation.get(key), known[Place.CALL].problem)
-    for _, identity in _section(root, "identities"):
-        for key in ("value", "bearer"):
-            yield from _check_texts(identity.get(key), known[Place.IDENTITY].problem)
-            yield from _check_texts(identity.get(key), _is_fresh)
-
-
-_TARGET: Final = {
-    "command": Place.START,
-    "env": Place.START,
-    "setup": Place.START,
-    "cwd": Place.FOLDER,
-    "python": Place.FOLDER,
-}
-
-
-def _check_texts(node: Node | None, problem: Callable[[str], str | None]) -> Iterator[Problem]:
-    """``problem`` of each text in ``node``, keys left out."""
-    for leaf in _leaves(node):
-        message = problem(leaf.value) if isinstance(leaf.value, str) else None
-        if message:
-            yield leaf.problem(message)
-
-
-def _leaves(node: Node | None) -> Iterator[Node]:
-    if node is None:
-        return
-    inner = [entry.node for entry in node.entries().values()]
-    if isinstance(node.value, tuple):
-        inner = list(node.value)
-    if not inner:
-        yield node
-    for child in inner:
-        yield from _leaves(child)
-
-
-def _is_fresh(text: str) -> str | None:
-    try:
-        is_fresh = "n" in names_in(text)
-    except BadName:
-        return None
-    return (
-        None if is_fresh else 'holds no {n}: each client needs a value of its own, as in "key-{n}"'
-    )
-
-
-def _port_is_used(root: Node) -> Iterator[Problem]:
-    target = root.get("target")
-    command = target.get("command") if target else None
-    if target is None or command is None or target.get("url") is not None:
-        return
-    texts = [leaf.value for key in ("command", "env") for leaf in _leaves(target.get(key))]
-    if not any("{port}" in text for text in texts if isinstance(text, str)):
-        yield command.problem(
-            "command: nothing tells the service where to listen; put {port} in `command` or `env`, "
-            'as in ["{python}", app.py, --port, "{port}"]'
-        )
-
-
-def _section(root: Node, name: str) -> Iterator[tuple[str, Node]]:
-    section = root.get(name)
-    for key, entry in section.entries().items() if section else ():
-        yield key, entry.node

@@ -183,6 +183,7 @@ _PATTERNS: Final = {
         "a name has letters, digits, _ and -, begins with no digit and has at most 64 characters"
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*$": "a variable has letters, digits and _ and begins with no digit",
+    r"^[A-Za-z0-9.:-]{1,253}$": "a host name has letters, digits, dots and -",
     r"^\S(.{0,98}\S)?$": "one line of at most 100 characters",
 }
 

@@ -17,15 +17,18 @@ from harness.errors import HarnessError
 MEANINGS: Final[Mapping[str, str]] = {
     "python": "the interpreter: `python` of the target, else the one that runs Stormproof",
     "port": "the free port that the service must listen on",
+    "NAME.port": "a free port for the process NAME",
     "contract.dir": "the folder of the contract",
     "work.dir": "a fresh writable folder for each start",
     "NAME.url": "address of the dependency NAME, without a trailing slash",
     "n": "number of the client: another one in each fresh world",
     "text": "a text drawn for each call",
+    "token": "what the identity's `login` has yielded",
     "env.NAME": "value of the environment variable NAME; never printed",
 }
 """Every name and what stands in its place."""
 
+_NEEDED: Final = {"url": "dependency", "port": "process"}
 _LISTED_MAX: Final = 20
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _ENVIRONMENT: Final = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)")
@@ -41,7 +44,9 @@ class Place(Enum):
     START = frozenset({"python", "port", "contract.dir", "work.dir"})
     FOLDER = frozenset({"contract.dir", "work.dir"})
     CALL = frozenset({"n", "text"})
+    BESIDE = frozenset({"contract.dir"})
     IDENTITY = frozenset({"n"})
+    LOGGED_IN = frozenset({"n", "token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +55,27 @@ class Known:
 
     Attributes:
         names: all but environment variables.
-        has_urls: whether dependencies are known here.
+        is_start: whether dependencies and processes are known here.
         environ: names of the environment variables that are set.
     """
 
     names: frozenset[str]
-    has_urls: bool
+    is_start: bool
     environ: frozenset[str]
 
     @classmethod
-    def at(cls, place: Place, dependencies: Iterable[str], environ: Iterable[str]) -> Known:
-        """What may stand at ``place`` of a contract with these dependencies."""
-        has_urls = place is Place.START
-        urls = {f"{name}.url" for name in dependencies} if has_urls else set()
-        return cls(place.value | urls, has_urls, frozenset(environ))
+    def at(
+        cls,
+        place: Place,
+        dependencies: Iterable[str],
+        environ: Iterable[str],
+        processes: Iterable[str] = (),
+    ) -> Known:
+        """What may stand at ``place`` of a contract with these dependencies and processes."""
+        is_start = place is Place.START
+        urls = {f"{name}.url" for name in dependencies} if is_start else set()
+        ports = {f"{name}.port" for name in processes} if is_start else set()
+        return cls(place.value | urls | ports, is_start, frozenset(environ))
 
     def problem(self, text: str) -> str | None:
         """What is wrong with the braces in ``text``, or None."""
@@ -83,12 +95,13 @@ class Known:
             return f"{{{name}}}: the environment variable {match[1]} is not set"
         close = get_close_matches(name, self.names, n=1)
         hint = f" Did you mean `{{{close[0]}}}`?" if close else ""
-        dependency, dot, _ = name.partition(".url")
+        owner, dot, suffix = name.rpartition(".")
+        needed = _NEEDED.get(suffix) if dot else None
         what = "is no known name"
-        if name in MEANINGS or (dot and not self.has_urls):
+        if name in MEANINGS or (needed and not self.is_start):
             what = "cannot be used here"
-        elif dot:
-            what = f"needs a dependency `{dependency}`"
+        elif needed:
+            what = f"needs a {needed} `{owner}`"
         allowed = ", ".join(f"{{{known}}}" for known in sorted(self.names)[:_LISTED_MAX])
         return (
             f"{{{name}}} {what}.{hint} Allowed here: {allowed}, {{env.NAME}}; "

@@ -76,7 +76,7 @@ def check_url(url: str) -> str:
     """The base address of a running service, without a trailing slash.
 
     Raises:
-        ValueError: it is more or less than ``http://host:port``; the message holds no credentials.
+        ValueError: it is more or less than ``http://host:port`` (or https); the message holds no credentials.
 
     >>> check_url("http://127.0.0.1:8000/")
     'http://127.0.0.1:8000'
@@ -89,8 +89,8 @@ def check_url(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"this is no address ({_reason(error)}): {shape}") from None
-    if parts.scheme != "http":
-        raise ValueError(f"only http can be called, not `{parts.scheme}`: {shape}")
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f"only http and https can be called, not `{parts.scheme}`: {shape}")
     if "@" in parts.netloc:
         raise ValueError(
             f"no credentials in an address; use an identity with {{env.NAME}}: {shape}"
