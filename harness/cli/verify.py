@@ -13,6 +13,7 @@ from rich.console import Console
 from harness import record
 from harness.cli.reporter import Reporter
 from harness.errors import CouldNotRun, HarnessError, UsageError
+from harness.gate.baseline import load_baseline
 from harness.plugin.session import scenarios_directory
 from harness.plugin.settings import budget_s, check_selection, load_all
 from harness.record import PromiseRecord, RunRecord
@@ -36,6 +37,11 @@ class Wanted:
     seed: int
     report: Path
     allow: tuple[str, ...]
+    smoke: bool = False
+    fail_fast: bool = False
+    baseline: Path | None = None
+    quiet: bool = False
+    as_json: bool = False
 
 
 def verify(wanted: Wanted) -> int:
@@ -47,6 +53,8 @@ def verify(wanted: Wanted) -> int:
     contracts = load_all(wanted.contracts)
     check_selection(contracts, frozenset(wanted.promises))
     budget_s(wanted.budget)
+    if wanted.baseline is not None:
+        load_baseline(wanted.baseline, contracts)
     for loaded in contracts:
         if loaded.contract.target.url is not None:
             with suppress(CouldNotRun):
@@ -94,6 +102,12 @@ def _arguments(wanted: Wanted) -> list[str]:
         arguments += ["--storm-promise", promise]
     for host in wanted.allow:
         arguments += ["--storm-allow", host]
+    if wanted.smoke:
+        arguments += ["--storm-smoke"]
+    if wanted.fail_fast:
+        arguments += ["--storm-fail-fast"]
+    if wanted.baseline is not None:
+        arguments += [f"--storm-baseline={wanted.baseline.resolve()}"]
     return [
         *arguments,
         f"--storm-backend={wanted.backend}",
@@ -105,8 +119,11 @@ def _arguments(wanted: Wanted) -> list[str]:
 
 
 def exit_code(promises: tuple[PromiseRecord, ...], selected: int) -> int:
-    """1 any broken, else 3 a contract ran no trial, else 2 any unknown or missing, else 0."""
-    if any(promise.verdict == "broken" for promise in promises):
+    """1 any fails, else 3 a contract ran no trial, else 2 any unknown or missing, else 0.
+
+    Broken fails unless the baseline knows it; so does what is kept and still in the baseline.
+    """
+    if any(promise.fails for promise in promises):
         return BROKEN
     ran: dict[str, bool] = {}
     for promise in promises:

@@ -68,6 +68,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="HOST",
         help="a host outside loopback that target.url may name; may be repeated",
     )
+    add(
+        "--storm-smoke",
+        action="store_true",
+        help="play only the few trials that catch the coarsest defects; the record says so",
+    )
+    add(
+        "--storm-fail-fast",
+        action="store_true",
+        help="begin nothing after the first promise that fails; the rest is unknown",
+    )
+    add(
+        "--storm-baseline",
+        metavar="FILE",
+        help="promises that are known to be broken, until a day: reported, and not failing",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

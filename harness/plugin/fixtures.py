@@ -32,7 +32,10 @@ def promise(request: pytest.FixtureRequest) -> Selected:
 
 @pytest.fixture
 def verify(request: pytest.FixtureRequest) -> Callable[[Selected], None]:
-    """Verify a promise; the test fails unless it is kept, in the verdict's own words."""
+    """Verify a promise; the test fails unless it is kept, in the verdict's own words.
+
+    What the baseline knows to be broken is an expected failure.
+    """
     session = _session(request.config)
 
     def verify(selected: Selected) -> None:
@@ -40,9 +43,16 @@ def verify(request: pytest.FixtureRequest) -> Callable[[Selected], None]:
         loaded, promise = selected
         result = session.verify(loaded, promise)
         request.node.user_properties.extend(user_properties(result, loaded.contract.service))
-        if result.verdict.status is not Status.KEPT:
-            word = result.verdict.status.value.upper()
-            pytest.fail(f"{word} {promise.id}: {result.verdict.reason}", pytrace=False)
+        verdict = result.verdict
+        said = f"{verdict.status.value.upper()} {promise.id}: {verdict.reason}"
+        known = session.settings.known(loaded.contract.service, promise.id, verdict.status.value)
+        if known is not None:
+            said = f"{said} ({known.said})"
+            request.node.user_properties.append(("baseline", known.said))
+            if known.state == "known":
+                pytest.xfail(said)
+        if verdict.status is not Status.KEPT or (known is not None and known.fails):
+            pytest.fail(said, pytrace=False)
 
     return verify
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from harness.plugin.settings import Settings
 from harness.runner.verify import PromiseResult, Verification, could_not_run
 from harness.runner.world import World
 from harness.supervisor import Supervisor
+from harness.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,23 +76,41 @@ class Session:
 
     def verify(self, loaded: LoadedContract, promise: Promise) -> PromiseResult:
         """Verify one promise and write its part of the record."""
+        failed = self._failed_already()
+        result = self._verified(loaded, promise) if failed is None else _left_out(promise, failed)
+        self._keep(loaded, result)
+        return result
+
+    def _verified(self, loaded: LoadedContract, promise: Promise) -> PromiseResult:
         began_s = time.monotonic()
         try:
             world = self.world(loaded)
         except CouldNotRun as error:
             clock = "real" if self.settings.clock == "real" else "frozen"
-            result = could_not_run(promise, error, clock, began_s)
-        else:
-            result = Verification(
-                world,
-                promise,
-                self.settings.budget_s,
-                progress=lambda *said: self._progress(loaded, promise, *said),
-            ).run()
-            if not world.usable:
-                self.drop_world(loaded)
-        record.write_part(self.settings.report, loaded, self.settings.seed.value, result)
+            return could_not_run(promise, error, clock, began_s)
+        result = Verification(
+            world,
+            promise,
+            self.settings.budget_s,
+            progress=lambda *said: self._progress(loaded, promise, *said),
+            smoke=self.settings.smoke,
+        ).run()
+        if not world.usable:
+            self.drop_world(loaded)
         return result
+
+    def _failed_already(self) -> record.PromiseRecord | None:
+        """With ``--storm-fail-fast``: a promise that failed in this process or another."""
+        if not self.settings.fail_fast:
+            return None
+        return next((one for one in record.ended(self.settings.report) if one.fails), None)
+
+    def _keep(self, loaded: LoadedContract, result: PromiseResult) -> None:
+        settings = self.settings
+        known = settings.known(
+            loaded.contract.service, result.promise.id, result.verdict.status.value
+        )
+        record.write_part(settings.report, loaded, settings.seed.value, result, known)
 
     def _progress(
         self, loaded: LoadedContract, promise: Promise, trial: str, number: int, total: int
@@ -203,6 +223,8 @@ class Session:
                 seed=settings.seed.value,
                 clock=settings.clock,
                 selected=len(self._selected),
+                smoke=settings.smoke,
+                fail_fast=settings.fail_fast,
                 versions=record.versions(),
                 promises=promises,
             ),
@@ -226,7 +248,13 @@ class Session:
                     "the process that verified it ended or failed", report.longreprtext
                 )
                 result = could_not_run(promise, error, "real", time.monotonic())
-                record.write_part(self.settings.report, loaded, self.settings.seed.value, result)
+                self._keep(loaded, result)
+
+
+def _left_out(promise: Promise, failed: record.PromiseRecord) -> PromiseResult:
+    said = f"not verified: {failed.id} of {failed.service} had failed, and --fail-fast was given"
+    result = could_not_run(promise, CouldNotRun(said), failed.clock, time.monotonic())
+    return replace(result, verdict=Verdict.unknown(said))
 
 
 def user_properties(result: PromiseResult, service: str) -> Iterable[tuple[str, object]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.contract.load import LoadedContract, load
 from harness.errors import UsageError
+from harness.gate.baseline import Baseline, load_baseline, standing
 from harness.promises import words
+from harness.record import BaselineRecord, VerdictWord, now
 from harness.seeds import Seed
 from harness.units import NS_PER_S, UnitError, parse_duration_ns
 
@@ -30,6 +33,10 @@ class Settings:
         budget_s: real seconds that one promise may take.
         report: folder of the record.
         allow: hosts outside loopback.
+        smoke: play only the trials of a smoke run.
+        fail_fast: begin nothing after the first promise that fails.
+        baseline: what is known to be broken.
+        today: in UTC, the day that the baseline is read on.
     """
 
     contracts: tuple[LoadedContract, ...]
@@ -39,6 +46,10 @@ class Settings:
     seed: Seed
     report: Path
     allow: frozenset[str]
+    smoke: bool
+    fail_fast: bool
+    baseline: Baseline | None
+    today: date
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -51,6 +62,7 @@ class Settings:
         contracts = load_all([_path(config, name) for name in option("--contract")])
         only = frozenset(option("--storm-promise"))
         check_selection(contracts, only)
+        baseline = option("--storm-baseline")
         return cls(
             contracts=contracts,
             only=only,
@@ -59,6 +71,10 @@ class Settings:
             seed=Seed(option("--storm-seed")),
             report=_path(config, option("--storm-report")),
             allow=frozenset(option("--storm-allow")),
+            smoke=option("--storm-smoke"),
+            fail_fast=option("--storm-fail-fast"),
+            baseline=load_baseline(_path(config, baseline), contracts) if baseline else None,
+            today=now().date(),
         )
 
     def promises(self) -> Iterator[tuple[LoadedContract, Promise]]:
@@ -67,6 +83,23 @@ class Settings:
             for promise in loaded.contract.promises:
                 if not self.only or promise.id in self.only:
                     yield loaded, promise
+
+    def known(self, service: str, promise: str, verdict: VerdictWord) -> BaselineRecord | None:
+        """What the baseline says of a promise, now that it has a verdict; None if nothing."""
+        found = self.baseline.entries.get((service, promise)) if self.baseline else None
+        if self.baseline is None or found is None:
+            return None
+        (entry, line), file = found, _shown(self.baseline.path)
+        stands = standing(entry, verdict, self.today, file, smoke=self.smoke)
+        return BaselineRecord(
+            file=file,
+            line=line,
+            until=entry.until,
+            because=entry.because,
+            state=stands.state,
+            said=stands.said,
+            fails=stands.fails,
+        )
 
 
 def load_all(paths: Sequence[Path]) -> tuple[LoadedContract, ...]:
@@ -112,6 +145,12 @@ def budget_s(text: str) -> float:
         return parse_duration_ns(text) / NS_PER_S
     except UnitError as error:
         raise UsageError(f"--budget: {error}") from error
+
+
+def _shown(path: Path) -> str:
+    """As people would name it from where we run."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _path(config: pytest.Config, name: str) -> Path:
