@@ -225,7 +225,8 @@ def _values(path: Path) -> dict[str, Any]:
         raise UsageError(_damaged(path, "it is no UTF-8 text")) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        cut = " (it ends there: was it cut off?)" if error.pos >= len(text.rstrip()) else ""
+        ends = error.pos >= len(text.rstrip()) or not text.rstrip().endswith("}")
+        cut = " (was it cut off? it does not end as it should)" if ends else ""
         raise UsageError(_damaged(path, f"{where}{cut}")) from None
     except ValueError as error:
         raise UsageError(_damaged(path, str(error))) from None

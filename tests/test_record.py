@@ -9,17 +9,14 @@ import pytest
 
 from harness import record
 from harness.cli.verify import exit_code
-from harness.contract.load import LoadedContract
 from harness.errors import UsageError
 from harness.record import PromiseRecord, VerdictWord
 from harness.seeds import Seed
 from harness.units import NS_PER_S
 from tests.promises.rate_limit.simulated import Log
-from tests.runner.simulated_world import simulate, simulated_contract
+from tests.runner.simulated_world import simulate, simulated_loaded
 
-CONTRACT = LoadedContract(
-    simulated_contract(limit="5/10s"), Path("/nowhere/contract.yaml"), Path("/nowhere"), "0" * 64
-)
+CONTRACT = simulated_loaded(limit="5/10s")
 
 
 def promise(verdict: VerdictWord, service: str = "a", *, ran: bool = True) -> PromiseRecord:
@@ -61,7 +58,7 @@ def test_the_worst_decides_the_exit_code(
 
 def test_a_part_holds_the_verdict_and_its_counterexample(tmp_path: Path) -> None:
     """What a worker writes is what the controller reads, in the order of the contracts."""
-    result = simulate(Log(6, 10 * NS_PER_S), Seed(1), limit="5/10s")
+    result = simulate(Log(6, 10 * NS_PER_S), Seed(1), limit="5/10s", shrink_s=60.0)
     record.prepare(tmp_path)
     record.write_part(tmp_path, CONTRACT, 1, result)
     (part,) = record.read_parts(tmp_path, [("other", "p"), ("simulated", "p")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -78,17 +78,20 @@ def shrink(
     else:
         accepted = reduce(starts, lambda plan: any(plays.show(plan) for _ in range(worlds)))
     for plan in list(reversed(accepted))[:_WALK_BACK]:
-        last = [_shows(plays, plan) for _ in range(worlds if steady else _LAST)]
-        told = [one for one in last if one is not None]
+        told = list(_last(plays, plan, worlds if steady else _LAST, steady=steady))
         if all(told) if steady else sum(told) >= 2:
             seen, tried = (sum(told), len(told)) if told else (worlds, worlds)
             return Shrunk(plan, plays.shown[plan], seen, tried, plays.count)
     return None
 
 
-def _shows(plays: _Plays[Shown], plan: Steps) -> bool | None:
-    """Whether it showed once more; None where no time is left to see."""
+def _last(plays: _Plays[Shown], plan: Steps, worlds: int, *, steady: bool) -> Iterator[bool]:
+    """What the last fresh worlds showed, as many as time is left for; steady ends at a miss."""
     try:
-        return plays.show(plan)
+        for _ in range(worlds):
+            shown = plays.show(plan)
+            yield shown
+            if steady and not shown:
+                return
     except Enough:
-        return None
+        return

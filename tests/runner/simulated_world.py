@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, Literal, cast
 
 from harness.client import Request
+from harness.contract.load import LoadedContract
 from harness.contract.model import Contract
 from harness.contract.names import Names
 from harness.history import Call, ClockMoved, Event, FaultBegan, FaultEnded, History, TargetStarted
@@ -193,10 +195,21 @@ def simulated_contract(**promise: Any) -> Contract:
     )
 
 
+def simulated_loaded(folder: Path = Path("/nowhere"), **promise: Any) -> LoadedContract:
+    """That contract as if it had been read from a file in ``folder``."""
+    return LoadedContract(
+        contract=simulated_contract(**promise),
+        path=folder / "contract.yaml",
+        directory=folder,
+        sha256="0" * 64,
+        lines={"p": 1},
+    )
+
+
 def simulate(
-    limiter: Limiter, seed: Seed, *, thorough: bool = False, **promise: Any
+    limiter: Limiter, seed: Seed, *, thorough: bool = False, shrink_s: float = 0.0, **promise: Any
 ) -> PromiseResult:
-    """Verify one promise against a simulated limiter."""
+    """Verify one promise against a simulated limiter; what it finds is shrunk only if asked for."""
     contract = simulated_contract(**promise)
     down = promise.get("store", {}).get("when_down")
     world = SimulatedWorld(contract, limiter, seed, when_down=down)
@@ -206,5 +219,6 @@ def simulate(
         600.0,
         lambda *_: None,
         thorough=thorough,
+        shrink_s=shrink_s,
     )
     return verification.run()

@@ -1,4 +1,4 @@
-"""How small counterexamples become: ``python -m tests.shrink.figures [MUTANT…]`` plays the planted defects."""
+"""How small counterexamples become: ``python -m tests.shrink.figures [MUTANT…]`` plays the mutants."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def figures(mutant: Mutant, seed: int = 1) -> Iterator[Figure]:
             with World(loaded, supervisor, Seed(seed)) as world:
                 began_s = [time.monotonic()]
                 run = Verification(
-                    world, promise, BUDGET_S, lambda name, *_, began_s=began_s: _began(name, began_s)
+                    world,
+                    promise,
+                    BUDGET_S,
+                    lambda name, *_, began_s=began_s: _began(name, began_s),
                 )
                 result = run.run()
                 if result.verdict.status is Status.BROKEN:
@@ -62,7 +65,13 @@ def _figure(mutant: Mutant, result: PromiseResult, took_s: float) -> Figure:
     after = (len(trial.steps), trial.calls)
     shrunk = found.shrunk_from is not None
     return Figure(
-        mutant.name, result.promise.id, trial.name, found.shrunk_from or after, after, shrunk, took_s
+        mutant.name,
+        result.promise.id,
+        trial.name,
+        found.shrunk_from or after,
+        after,
+        shrunk,
+        took_s,
     )
 
 
