@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.contract.load import LoadedContract
 from harness.contract.words import Promise
 from harness.errors import UsageError
-from harness.history import Call, Event, event_to_json
+from harness.history import Call, Event, FaultBegan, FaultEnded, event_to_json
 from harness.plan import Step, Trial, step_to_json
 from harness.planfile import steps_from_json
 from harness.runner.stage import Counterexample
@@ -152,11 +152,21 @@ def _reading(call: Call, admitted: bool | None) -> str:
 
 
 def _around(found: Counterexample) -> Iterator[Event]:
-    """Clock moves, faults and starts from the first of its calls to the end of the last."""
+    """Clock moves, faults and starts from the first of its calls to the end of the last.
+
+    A fault that had begun before and was not over belongs to them.
+    """
     every = found.history.calls
     calls = [every[index] for index in found.readings]
     first = min((call.written_seq for call in calls), default=0)
     last = max((call.answered_seq or call.written_seq for call in calls), default=-1)
+    away: dict[str, Event] = {}
+    for event in found.history.events:
+        if isinstance(event, FaultBegan) and event.seq < first:
+            away[event.dependency] = event
+        elif isinstance(event, FaultEnded) and event.seq < first:
+            away.pop(event.dependency, None)
+    yield from away.values()
     for event in found.history.events:
         if not isinstance(event, Call) and first < event.seq < last:
             yield event
