@@ -54,11 +54,19 @@ class ShownTrial(_Part):
     purpose: str = ""
 
 
+class ShownSize(_Part):
+    """How large a plan was before it was shrunk."""
+
+    steps: int
+    calls: int
+
+
 class Case(_Part):
     """What showed a promise broken."""
 
     format: Literal["stormproof-counterexample"]
     trial: ShownTrial
+    shrunk_from: ShownSize | None = None
     clock: str = "frozen"
     half: str
     said: str

@@ -327,6 +327,13 @@ class _Bars:
             cells=cells,
         )
 
+    def _clear(self, y: float) -> float:
+        """A place for a word that the bound's line does not run through."""
+        if self.bound is None:
+            return y
+        line = self.zero - self.bound * self.pixels
+        return line - 6 if line - 6 < y < line + 12 else y
+
     def _height(self, number: int, column: Column) -> float:
         wanted = {r: max(8.0, column.count(r) * self.pixels) for r in _READINGS if column.count(r)}
         room = min(1.0, _DOWN_MOST / sum(wanted.values()))
@@ -349,9 +356,9 @@ class _Bars:
             text = f"{counted:,}" if not before else f"+{counted:,} = {after:,}"
             over = self.bound is not None and after > self.bound
             height = (after if self.bound is not None else counted) * self.pixels
-            yield Label(y=self.zero - height - 6, text=text, decisive=over)
+            yield Label(y=self._clear(self.zero - height - 6), text=text, decisive=over)
         elif beside:
-            yield Label(y=self.zero - beside * self.pixels - 6, text=f"{beside:,}")
+            yield Label(y=self._clear(self.zero - beside * self.pixels - 6), text=f"{beside:,}")
         y = self.zero + down + _LINE - 2
         for reading in _READINGS:
             number = column.count(reading)

@@ -98,7 +98,8 @@ def timeline(case: Case) -> Timeline:
     window = from_ns - origin_ns, to_ns - origin_ns
     outages = tuple(_outages(case.events, origin_ns, end_ns))
     borders = [edge for o in outages for edge in (o.from_ns, o.to_ns) if edge is not None]
-    columns = _few(_instants(shown, proof, origin_ns), window, sorted(borders))
+    told = proof if case.half == "retry_after" else frozenset()
+    columns = _few(_instants(shown, proof, origin_ns, told), window, sorted(borders))
     return Timeline(
         columns=columns,
         window=window,
@@ -110,8 +111,9 @@ def timeline(case: Case) -> Timeline:
 
 
 def _instants(
-    calls: Iterable[ShownCall], proof: frozenset[int], origin_ns: int
+    calls: Iterable[ShownCall], proof: frozenset[int], origin_ns: int, told: frozenset[int]
 ) -> Sequence[Column]:
+    """One column for each instant; calls in ``told`` are named with their Retry-After."""
     found: dict[int, Column] = {}
     for call in calls:
         at_ns = call.sent_target_ns - origin_ns
@@ -120,8 +122,15 @@ def _instants(
             column = Column(from_ns=at_ns, to_ns=at_ns, calls=Counter(), answers=Counter())
             found[at_ns] = column
         column.calls[call.reading, call.index in proof] += 1
-        column.answers[str(call.status) if call.status else call.error or "no answer"] += 1
+        column.answers[_answer(call, told=call.index in told)] += 1
     return [found[at_ns] for at_ns in sorted(found)]
+
+
+def _answer(call: ShownCall, *, told: bool) -> str:
+    if call.status is None:
+        return call.error or "no answer"
+    advice = next((value for name, value in call.headers if name == "retry-after"), None)
+    return f"{call.status} with Retry-After {advice}" if told and advice else str(call.status)
 
 
 def _few(

@@ -114,12 +114,7 @@ def run_view(record: RunRecord, cases: Mapping[str, Case | str], place: str) -> 
     """
     ordered = sorted(record.promises, key=lambda promise: _ORDER.index(promise.verdict))
     promises = tuple(
-        _promise(
-            one,
-            number,
-            cases.get(one.counterexample or "") if number <= DRAWN_MOST else None,
-            place,
-        )
+        _promise(one, number, cases.get(one.counterexample or ""), place, record.clock)
         for number, one in enumerate(ordered, start=1)
     )
     counts = Counter(one.verdict for one in record.promises)
@@ -163,14 +158,14 @@ def _took(record: RunRecord) -> str | None:
 
 
 def _promise(
-    record: PromiseRecord, number: int, case: Case | str | None, place: str
+    record: PromiseRecord, number: int, case: Case | str | None, place: str, clock: str
 ) -> PromiseView:
     no_case = case if isinstance(case, str) else None
     if case is None and record.counterexample is not None:
-        no_case = f"only the first {DRAWN_MOST} promises are drawn; see {record.counterexample}"
+        no_case = f"only the first {DRAWN_MOST} are drawn; this one is in {record.counterexample}"
     replay = None
     if record.counterexample is not None:
-        replay = f"stormproof replay {shlex.quote(f'{place}/{record.counterexample}')}"
+        replay = _replay(place, record.counterexample, clock)
     return PromiseView(
         record=record,
         anchor=f"p{number}",
@@ -185,6 +180,13 @@ def _promise(
         no_case=no_case,
         replay=replay,
     )
+
+
+def _replay(place: str, name: str, clock: str) -> str:
+    """The line to paste; a name that looks like an option does not become one."""
+    file = f"{place}/{name}" if place != "." else name
+    words = ["stormproof", "replay", f"./{file}" if file.startswith("-") else file]
+    return shlex.join(words if clock == "auto" else [*words, "--clock", clock])
 
 
 def _intermittent(record: PromiseRecord) -> str | None:
@@ -240,11 +242,18 @@ def _case(case: Case, verdict: str) -> CaseView:
         case=case,
         figure=figure(case, line),
         described=described(case, line),
-        caption=f"{case.trial.name}: {case.trial.purpose}.{later}",
+        caption=f"{case.trial.name}: {case.trial.purpose}.{_shrunk(case)}{later}",
         rows=tuple(_rows(line)),
         answer=_answer(case),
         seen=_seen(case, verdict),
     )
+
+
+def _shrunk(case: Case) -> str:
+    before = case.shrunk_from
+    if before is None:
+        return ""
+    return f" The smallest plan found that shows it, of {count(before.calls, 'call')} at first."
 
 
 def _seen(case: Case, verdict: str) -> str:
@@ -257,11 +266,14 @@ def _seen(case: Case, verdict: str) -> str:
 
 def _rows(line: Timeline) -> Iterator[Row]:
     """What happened, in order: calls, moves of the clock between them, outages."""
-    happened = sorted(
+    happened: list[tuple[int, int, Column | Row]] = sorted(
         [(column.from_ns, 1, column) for column in line.columns] + list(_edges(line.outages)),
         key=lambda each: each[:2],
     )
     now_ns = line.columns[0].from_ns if line.columns else 0
+    if line.window[0] < min([now_ns, *(at_ns for at_ns, _, _ in happened)]):
+        since = seconds(line.window[0], line.decimals)
+        yield Row(time=since, what="from here on every call counts", detail="", kind="move")
     for at_ns, _, what in happened:
         if at_ns > now_ns:
             passed = seconds(at_ns - now_ns, line.decimals)
@@ -297,10 +309,12 @@ def _calls(column: Column, decimals: int) -> Row:
         kinds["without an answer" if reading == "lost" else reading] += number
         decisive += number * proof
     answers = ", ".join(
-        f"{number:,} times {what}" for what, number in column.answers.most_common(6)
+        shorten(what, 80) if number == 1 else f"{number:,} times {shorten(what, 80)}"
+        for what, number in column.answers.most_common(6)
     )
     parts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
-    detail = f"{answers}; {decisive:,} of them prove it" if decisive else answers
+    said = "the proof" if decisive == kinds.total() else f"{decisive:,} of them are the proof"
+    detail = f"{answers}; {said}" if decisive else answers
     what = f"{count(kinds.total(), 'call')}: {parts}"
     return Row(time=time, what=what, detail=detail, kind="calls", decisive=decisive > 0)
 
