@@ -8,19 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from harness.cli.forecast import forecast, planned
 from harness.contract.load import LoadedContract
-from harness.contract.words import Promise
-from harness.plan import Cut, Trial
-from harness.plugin import SEED
-from harness.plugin.settings import check_selection, load_all
-from harness.promises import kinds
-from harness.promises.base import Surroundings
-from harness.runner.callers import can_call_from
-from harness.seeds import Seed
+from harness.gate.estimate import in_all_s
+from harness.plan import Cut
+from harness.plugin import BUDGET
+from harness.plugin.settings import budget_s, check_selection, load_all
 from harness.units import NS_PER_S
-
-_CALL_S = 0.001
-"""What one call costs on an ordinary machine; a rough word, shown as such."""
 
 
 def show_plan(paths: Sequence[Path]) -> int:
@@ -40,20 +34,10 @@ def show_plan(paths: Sequence[Path]) -> int:
         for line in _trials(loaded):
             console.print(f"  {line}", soft_wrap=True)
         console.print()
+    costs = forecast(contracts, frozen=True, budget_s=budget_s(BUDGET))
+    about_s = in_all_s(costs.values(), len(contracts))
+    console.print(f"in all about {max(1, round(about_s))} s with one worker, on held clocks")
     return 0
-
-
-def planned(loaded: LoadedContract, promise: Promise, *, frozen: bool = True) -> Sequence[Trial]:
-    """The trials of a promise, as ``verify`` would draw them from the default seed."""
-    contract = loaded.contract
-    around = Surroundings(
-        promises=contract.promises,
-        ok={name: frozenset(spec.ok) for name, spec in contract.operations.items()},
-        frozen=frozen,
-        can_call_from=can_call_from,
-        rng=Seed(SEED).stream(contract.service, promise.id),
-    )
-    return kinds()[promise.kind].trials(promise, around)
 
 
 def _touched(loaded: LoadedContract) -> Iterator[str]:
@@ -90,12 +74,14 @@ def _faults(loaded: LoadedContract) -> Iterator[str]:
 
 
 def _trials(loaded: LoadedContract) -> Iterator[str]:
+    costs = forecast([loaded], frozen=True, budget_s=budget_s(BUDGET))
     for promise in loaded.contract.promises:
         trials = planned(loaded, promise)
         calls = sum(trial.calls for trial in trials)
+        about_s = sum(costs[loaded.contract.service, promise.id])
         yield (
             f"[bold]{promise.id}[/] ({promise.kind}): up to {calls:,} calls, about "
-            f"{max(1, round(calls * _CALL_S))} s on a held clock"
+            f"{max(1, round(about_s))} s on a held clock"
         )
         for trial in trials:
             span = f"{trial.span_ns / NS_PER_S:,.1f} s"
