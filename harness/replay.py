@@ -61,8 +61,8 @@ def differences(saved: Saved, loaded: LoadedContract) -> Iterator[str]:
     """What has changed since the counterexample was saved, for its reader to know."""
     if loaded.sha256 != saved.contract_sha256:
         yield (
-            f"{loaded.path} has changed since; the promise is judged by its words of then, "
-            "in everything else the contract of now counts"
+            f"{loaded.path} is not as it was when this was saved; the promise is judged by its "
+            "words of then, in everything else the contract of now counts"
         )
     if all(promise.id != saved.promise.id for promise in loaded.contract.promises):
         yield f"{loaded.path} does not promise {saved.promise.id!r} any more"

@@ -24,6 +24,10 @@ SHRINK_S: Final = 30.0
 _WORLDS: Final = 4
 """Fresh worlds on a held clock that a smaller plan must be seen in: one a quarter of a window."""
 
+_COSTLY_CALLS: Final = 500
+_COSTLY_WORLDS: Final = 2
+"""Plans of more calls are tried in fewer worlds, or the time would end before anything is smaller."""
+
 _GOLDEN: Final = 0.6180339887
 
 
@@ -41,16 +45,18 @@ def smallest(
     steps, played = found.trial.steps, found.played
     finding = found.verdict.findings[0]
     whole = unrolled(steps, played)
+    calls = replace(found.trial, steps=whole).calls
+    frozen_worlds = _WORLDS if calls <= _COSTLY_CALLS else _COSTLY_WORLDS
     wire = _Wire(stage, found, finding.half, deadline_s)
     made = shrink(
         guesses(steps, played, finding.calls),
         wire.play,
         steady=steady,
-        worlds=_WORLDS if stage.world.time.mode == "frozen" else 1,
+        worlds=frozen_worlds if stage.world.time.mode == "frozen" else 1,
     )
     if made is None or made.plan == whole:
         return found
-    return replace(made.shown, shrunk_from=(len(whole), replace(found.trial, steps=whole).calls))
+    return replace(made.shown, shrunk_from=(len(whole), calls))
 
 
 @dataclass(slots=True)
