@@ -21,6 +21,7 @@ from harness.verdict import Status, Verdict
 
 _CONFIRM = 5
 _LOST_TRIES = 5
+_SMOKE_SHRINK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +233,8 @@ class Verification:
             return found
         seen, tried = decided.repeats
         self.progress("making the counterexample smaller", len(self._results), len(self._results))
-        deadline_s = min(self._deadline_s, time.monotonic() + self.shrink_s)
+        most_s = min(self.shrink_s, _SMOKE_SHRINK_S) if self.smoke else self.shrink_s
+        deadline_s = min(self._deadline_s, time.monotonic() + most_s)
         return smallest(self.stage, found, steady=seen == tried, deadline_s=deadline_s)
 
     def _retold(self, verdict: Verdict, found: Counterexample | None) -> Verdict:
