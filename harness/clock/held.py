@@ -14,8 +14,8 @@ from harness.clock.build import find_or_build
 from harness.clock.errors import ClockUnavailable, NothingToWaitFor
 from harness.clock.idle import IdleRule
 from harness.clock.page import FOREVER_NS, Kind, Page, Slot
-from harness.clock.support import check_support
-from harness.clock.threads import Scan
+from harness.clock.support import check_support, refuse_strangers
+from harness.clock.threads import Scan, descendants
 
 __all__ = ["HeldClock", "ThreadState"]
 
@@ -187,6 +187,18 @@ class HeldClock:
             check_support(self, self._page, self._rule.threads, pid, poke)
         finally:
             self._set_rate(rate_ppm)
+
+    def carries(self, pid: int) -> None:
+        """See that ``pid`` and its descendants could take their time from here.
+
+        Less than `supports`: for a worker that nobody can call, so that nothing makes it ask.
+
+        Args:
+            pid: a watched root that has come to rest since it started.
+        Raises:
+            ClockIgnored: one of them runs without the clock's library.
+        """
+        refuse_strangers(self, self._page, descendants({pid}))
 
     # idle, and jumping
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, Self
-
-import httpx
 
 from harness.client import Client, Request
 from harness.clock.errors import ClockIgnored, ClockUnavailable
 from harness.clock.held import HeldClock
 from harness.contract.load import LoadedContract
 from harness.contract.model import Contract
-from harness.contract.names import Names, expand
+from harness.contract.names import Names
 from harness.errors import CouldNotRun
 from harness.history import Call, History
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
 from harness.runner.journal import Journal
 from harness.runner.requests import Composer
+from harness.runner.starting import make_target
 from harness.runner.times import FrozenTime, RealTime, Time
 from harness.seeds import Seed
 from harness.services import SERVICES, Service
 from harness.supervisor import Supervisor
-from harness.targets import AttachedTarget, ProcessTarget, Target, free_port
+from harness.targets import Target
 from harness.units import NS_PER_S
 
 ClockMode = Literal["auto", "frozen", "real"]
@@ -139,12 +137,11 @@ class World:
         held = HeldClock(self._supervisor.fresh_directory("clock"))
         self._held = held
         self._start_processes(held.environment())
-        pid = self.target.pid
-        if pid is None:
-            raise CouldNotRun("the target ended as soon as it was ready", self.target.output())
-        for watched in [pid, *(service.pid for service in self.services.values())]:
-            if watched is not None:
-                held.watch(watched)
+        self.target.check_alive()
+        parts = [(part, part.pid) for part in self.target.parts()]
+        for pid in [*(pid for _, pid in parts), *(each.pid for each in self.services.values())]:
+            if pid is not None:
+                held.watch(pid)
         held.freeze()
         self.time = FrozenTime(held)
         if not held.settle(2.0):
@@ -152,16 +149,23 @@ class World:
                 "the target never comes to rest, one of its threads computes without pause",
                 "A held clock needs a target that sleeps when it has nothing to do",
             )
-        held.supports(pid, self._poke)
+        for part, pid in parts:
+            if pid is None:
+                part.check_alive()
+            elif part.listens:
+                held.supports(pid, part.poke)
+            else:
+                held.carries(pid)
         self._started()
 
     def _start_processes(self, clock: Mapping[str, str]) -> None:
-        target = self.contract.target
-        if target.url is not None:
-            self._target = AttachedTarget(target.url, allow=self._allow)
-            self._target.start()
-            self._connect()
-            return
+        if self.contract.target.url is None:
+            self._start_services(clock)
+        self._target = make_target(self.loaded, self._supervisor, self.services, clock, self._allow)
+        self._target.start()
+        self._connect()
+
+    def _start_services(self, clock: Mapping[str, str]) -> None:
         for name, dependency in self.contract.dependencies.items():
             maker = SERVICES.get(dependency.kind)
             if maker is None:
@@ -170,31 +174,6 @@ class World:
                 )
             self.services[name] = maker(self._supervisor, name, clock)
             self.services[name].start()
-        port = free_port()
-        names = self._names(port)
-        cwd = expand(target.cwd or "{contract.dir}", names)
-        self._target = ProcessTarget(
-            self._supervisor,
-            command=[expand(part, names) for part in target.command or ()],
-            env={name: expand(value, names) for name, value in target.env.items()} | dict(clock),
-            cwd=(self.loaded.directory / cwd).resolve(),
-            ready=target.ready,
-            port=port,
-            setup=[[expand(part, names) for part in command] for command in target.setup],
-        )
-        self._target.start()
-        self._connect()
-
-    def _names(self, port: int) -> Names:
-        target = self.contract.target
-        names = {
-            "python": target.python or sys.executable,
-            "port": str(port),
-            "contract.dir": str(self.loaded.directory),
-            "work.dir": str(self._supervisor.fresh_directory("work")),
-        }
-        names |= {f"{name}.url": service.url for name, service in self.services.items()}
-        return Names.with_environment(names, os.environ)
 
     def _connect(self) -> None:
         target = self.target
@@ -215,14 +194,6 @@ class World:
             attached = self.contract.target.url is not None
             start = int.from_bytes(os.urandom(3), "big") if attached else 1
             self._callers = fresh_callers(start, self._avoid)
-
-    def _poke(self) -> None:
-        """Make the target read its clock, from an address that no trial uses."""
-        get = self.contract.target.ready.get or "/"
-        try:
-            httpx.get(f"http://{self.composer.authority}{get}", timeout=5.0, trust_env=False)
-        except httpx.HTTPError:
-            return
 
     def _started(self) -> None:
         self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
@@ -275,9 +246,8 @@ class World:
         self._spoiled = True
 
     def check_alive(self) -> None:
-        """Raise CouldNotRun, with its last output, if the target has ended."""
-        if not self.target.alive():
-            raise CouldNotRun("the target ended while it was being tried", self.target.output())
+        """Raise CouldNotRun, with its last output, if the target has ended, or a part of it."""
+        self.target.check_alive()
 
     # -- what can be done in it ---------------------------------------------------------------
 

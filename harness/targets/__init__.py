@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from harness.client.tls import Secured
 from harness.targets.attached import AttachedTarget
 from harness.targets.ports import free_port
 from harness.targets.process import ProcessTarget, Ready
+from harness.targets.several import SeveralProcesses
 
-__all__ = ["AttachedTarget", "ProcessTarget", "Ready", "Target", "free_port"]
+__all__ = [
+    "AttachedTarget",
+    "ProcessTarget",
+    "Ready",
+    "SeveralProcesses",
+    "Target",
+    "free_port",
+]
 
 
 class Target(Protocol):
@@ -23,8 +33,15 @@ class Target(Protocol):
         """The TCP port."""
 
     @property
+    def secured(self) -> Secured | None:
+        """How it speaks TLS, once it has started; None for plain HTTP."""
+
+    @property
     def pid(self) -> int | None:
-        """The process that was started; None where it is not ours or does not run."""
+        """The process that is called; None where it is not ours or does not run."""
+
+    def parts(self) -> Sequence[ProcessTarget]:
+        """The processes that we start; none where it is not ours."""
 
     def start(self) -> None:
         """Make it answer, or raise CouldNotRun."""
@@ -33,7 +50,10 @@ class Target(Protocol):
         """End it, if it is ours."""
 
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it has not ended, nor any part of it."""
+
+    def check_alive(self) -> None:
+        """Raise CouldNotRun, naming the process that has ended, with its last output."""
 
     def output(self) -> str:
         """Its last lines, made harmless; empty where it is not ours."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from harness.client.tls import Secured, Trust
 from harness.errors import CouldNotRun
 from harness.targets.ports import connect_error
+from harness.targets.setup import how_it_ended, run_setup
 from harness.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.supervisor import Process, Supervisor
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _HOST: Final = "127.0.0.1"
 _POLL_S: Final = 0.01
 _PROBE_S: Final = 1.0
-_SETUP_S: Final = 120.0
 
 
 class Ready(Protocol):
@@ -51,9 +51,10 @@ class ProcessTarget:
         command: program and arguments, all names filled in.
         env: what is added to (or replaces) :meth:`Supervisor.environment`; nothing else is given.
         cwd: where it and its setup run.
-        ready: when it counts as ready.
+        ready: when it counts as ready; None for one that listens nowhere: it need only run.
         port: where it is going to listen, on 127.0.0.1.
         setup: commands that must end with 0, one after another, each within 120 s.
+        trust: what its certificate is checked against; None where it does not speak TLS.
         name: what messages call it.
     """
 
@@ -66,19 +67,22 @@ class ProcessTarget:
         command: Sequence[str],
         env: Mapping[str, str],
         cwd: Path,
-        ready: Ready,
+        ready: Ready | None,
         port: int,
         setup: Sequence[Sequence[str]] = (),
+        trust: Trust | None = None,
         name: str = "the target",
     ) -> None:
         self.port: Final = port
+        self.name: Final = name
+        self.secured: Secured | None = None
         self._supervisor = supervisor
         self._command = tuple(command)
         self._env = supervisor.environment() | dict(env)
         self._cwd = cwd
         self._ready = ready
         self._setup = tuple(setup)
-        self._name = name
+        self._trust = trust
         self._process: Process | None = None
 
     @property
@@ -99,12 +103,17 @@ class ProcessTarget:
             CouldNotRun: it did not become ready, or ended; with its last lines of output.
         """
         self.stop()
-        if connect_error(self.host, self.port) is None:
+        if self.listens and connect_error(self.host, self.port) is None:
             raise CouldNotRun(f"port {self.port} is already served by somebody else")
-        for command in self._setup:
-            self._run_setup(command)
-        self._process = self._start(self._command, self._name)
-        self._wait(self._process)
+        run_setup(self._supervisor, self._setup, self._env, self._cwd)
+        self._process = self._supervisor.start(
+            self._command, name=self.name, env=self._env, cwd=self._cwd
+        )
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self._process.stop()
+            raise
 
     def stop(self) -> None:
         """End it with all that came from it; idempotent. Its output stays readable."""
@@ -119,75 +128,81 @@ class ProcessTarget:
         """The last lines that it printed."""
         return "" if self._process is None else self._process.output()
 
-    def _start(self, command: Sequence[str], name: str) -> Process:
-        return self._supervisor.start(command, name=name, env=self._env, cwd=self._cwd)
+    def parts(self) -> tuple[ProcessTarget, ...]:
+        """The processes that make up the service: this one."""
+        return (self,)
 
-    def _run_setup(self, command: Sequence[str]) -> None:
-        process = self._start(command, "setup")
-        until = time.monotonic() + _SETUP_S
-        while process.alive() and time.monotonic() < until:
-            time.sleep(_POLL_S)
-        status = process.returncode()
-        process.stop()
-        said = f"the setup command {' '.join(command)!r}"
-        if status is None:
-            raise CouldNotRun(f"{said} did not end within {_SETUP_S:g} s", process.output())
-        if status != 0:
-            raise CouldNotRun(f"{said} {_ended(status)}", process.output())
+    @property
+    def listens(self) -> bool:
+        """Whether anybody can connect to it."""
+        return self._ready is not None
+
+    def check_alive(self) -> None:
+        """Raise CouldNotRun, with its last output, if it has ended."""
+        if not self.alive():
+            raise CouldNotRun(f"{self.name} ended while it was being tried", self.output())
+
+    def poke(self) -> None:
+        """Make it work once, with a GET from 127.0.0.1; what it answers does not matter."""
+        if self._ready is not None:
+            self._get(self._ready.get or "/", patience_s=5.0)
 
     def _wait(self, process: Process) -> None:
+        if self._ready is None:
+            return
         until = time.monotonic() + self._ready.within / NS_PER_S
-        why = _no_connection(self.port)
-        for probe in self._probes():
-            while True:
-                status = process.returncode()
-                if status is not None:
-                    process.stop()
-                    raise CouldNotRun(
-                        f"{self._name} {_ended(status)} before it was ready", process.output()
-                    )
+        for probe in (self._connects, self._shakes_hands, self._answers):
+            while (why := probe()) is not None:
+                self._check_not_ended(process)
                 if time.monotonic() > until:
-                    process.stop()
                     patience_s = self._ready.within / NS_PER_S
-                    reason = f"{self._name} did not become ready within {patience_s:g} s: {why}"
+                    reason = f"{self.name} did not become ready within {patience_s:g} s: {why}"
                     raise CouldNotRun(reason, process.output())
-                answer = probe()
-                if answer is None:
-                    break
-                why = answer
                 time.sleep(_POLL_S)
+        self._check_not_ended(process)
 
-    def _probes(self) -> list[Callable[[], str | None]]:
-        def connects() -> str | None:
-            error = connect_error(self.host, self.port, _PROBE_S)
-            return None if error is None else f"no connection to port {self.port}: {_words(error)}"
+    def _check_not_ended(self, process: Process) -> None:
+        status = process.returncode()
+        if status is not None:
+            said = f"{self.name} {how_it_ended(status)} before it was ready"
+            process.stop()  # all that it printed is read then
+            raise CouldNotRun(said, process.output())
 
-        path = self._ready.get
-        if path is None or self._ready.tcp:
-            return [connects]
-        return [connects, lambda: _get(f"http://{self.host}:{self.port}{path}")]
+    def _connects(self) -> str | None:
+        error = connect_error(self.host, self.port, _PROBE_S)
+        return None if error is None else f"no connection to port {self.port}: {_words(error)}"
 
+    def _shakes_hands(self) -> str | None:
+        """TLS, where it is spoken; the files of trust may have been made by the start."""
+        if self._trust is None:
+            return None
+        self.secured = Secured.by(self._trust)
+        assert self.secured is not None
+        return self.secured.check(self.host, self.port, _PROBE_S)
 
-def _get(url: str) -> str | None:
-    """Why a GET did not show that the target is ready; None if it did."""
-    import httpx  # noqa: PLC0415 (slow; loaded while the target starts)
+    def _answers(self) -> str | None:
+        if self._ready is None or self._ready.get is None or self._ready.tcp:
+            return None
+        return self._get(self._ready.get, patience_s=_PROBE_S)
 
-    try:
-        answer = httpx.get(url, timeout=_PROBE_S, trust_env=False)
-    except httpx.HTTPError as error:
-        return f"GET {url}: {error or type(error).__name__}"
-    return None if answer.status_code < 500 else f"GET {url} was answered with {answer.status_code}"
+    def _get(self, path: str, *, patience_s: float) -> str | None:
+        """Why a GET did not show that the target is ready; None if it did."""
+        import httpx  # noqa: PLC0415 (slow; loaded while the target starts)
 
-
-def _no_connection(port: int) -> str:
-    return f"no connection to port {port}"
+        secured = self.secured
+        url = f"{'http' if secured is None else 'https'}://{self.host}:{self.port}{path}"
+        client = httpx.Client(
+            timeout=patience_s, trust_env=False, verify=True if secured is None else secured.context
+        )
+        named = {} if secured is None else {"sni_hostname": secured.name}
+        try:
+            with client:
+                answer = client.get(url, extensions=named)
+        except httpx.HTTPError as error:
+            return f"GET {url}: {error or type(error).__name__}"
+        status = answer.status_code
+        return None if status < 500 else f"GET {url} was answered with {status}"
 
 
 def _words(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _ended(status: int) -> str:
-    if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"ended with exit status {status}"

@@ -215,7 +215,7 @@ def test_other_machines_need_to_be_allowed() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://localhost",
+        "ws://localhost",
         "localhost:80",
         "http://",
         "http://a:b",
