@@ -1,18 +1,22 @@
-"""What ``verify`` prints: progress while it runs, then a table of verdicts."""
+"""What ``verify`` prints: progress while it runs, then what it came to."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from harness.cli.command import replay_command
+from harness.cli import outcome
+from harness.cli.forecast import forecast
+from harness.cli.outcome import Place, plain
+from harness.gate.estimate import TimeLeft, told
+from harness.plugin.settings import budget_s
 from harness.record import RUN, PromiseRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -21,45 +25,56 @@ if TYPE_CHECKING:
     from harness.cli.verify import Wanted
     from harness.contract.load import LoadedContract
 
-_STYLES = {"kept": "green", "broken": "bold red", "unknown": "yellow"}
-
 
 class Reporter:
     """A pytest plugin that takes the place of pytest's own terminal.
 
-    On a terminal one line shows what is being played; elsewhere each verdict is one line.
+    On a terminal one line shows what is being played and how long it will still take; elsewhere
+    each verdict is one line. A quiet one says nothing before the end.
     """
 
-    def __init__(self, console: Console, report: Path, workers: int) -> None:
+    def __init__(
+        self, console: Console, contracts: Sequence[LoadedContract], wanted: Wanted
+    ) -> None:
         self._console = console
-        self._report = report
-        self._workers = workers
+        self._contracts = contracts
+        self._wanted = wanted
+        self._place = Place(wanted.report, wanted.clock, wanted.allow)
         self._began_s = time.monotonic()
         self._status: Status | None = None
         self._done = 0
-        self._total = 0
-        self._clock = "auto"
-        self._allow: tuple[str, ...] = ()
+        costs = forecast(
+            contracts,
+            frozen=wanted.clock != "real",
+            budget_s=budget_s(wanted.budget),
+            smoke=wanted.smoke,
+            only=wanted.promises,
+        )
+        self._total = len(costs)
+        self._left = TimeLeft(costs, min(wanted.workers, self._total), self._began_s)
 
-    def begin(self, contracts: Sequence[LoadedContract], wanted: Wanted) -> None:
+    def begin(self) -> None:
         """Say what is about to happen."""
-        self._clock, self._allow = wanted.clock, wanted.allow
-        for loaded in contracts:
-            chosen = [
-                promise.id
-                for promise in loaded.contract.promises
-                if not wanted.promises or promise.id in wanted.promises
-            ]
-            self._total += len(chosen)
+        wanted = self._wanted
+        if wanted.quiet:
+            return
+        for loaded in self._contracts:
+            ids = {promise.id for promise in loaded.contract.promises}
+            count = len(ids & set(wanted.promises) if wanted.promises else ids)
             self._print(
-                f"[bold]{escape(loaded.contract.service)}[/]: {len(chosen)} promises from "
+                f"[bold]{plain(loaded.contract.service)}[/]: {count} promises from "
                 f"{escape(str(loaded.path))}"
             )
-        self._print(f"[dim]seed {wanted.seed}, clock {wanted.clock}, budget {wanted.budget}[/]")
+        left = told(self._left.left_s(self._began_s))
+        self._print(
+            f"[dim]seed {wanted.seed}, clock {wanted.clock}, budget {wanted.budget}, {left}[/]"
+        )
+        if wanted.smoke:
+            self._print(f"[yellow]{outcome.SMOKE}[/]")
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._status = self._console.status("starting the first target")
+        if self._console.is_terminal and not self._wanted.quiet:
+            self._status = self._console.status(_Line("starting the first target", self._left))
             self._status.start()
         return self
 
@@ -75,22 +90,31 @@ class Reporter:
         self, service: str, promise: str, trial: str, number: int, total: int
     ) -> None:
         """A trial begins."""
+        self._left.began((service, promise), number, time.monotonic())
         if self._status is not None:
-            self._status.update(
-                f"{escape(service)} [bold]{escape(promise)}[/]  {escape(trial)}  "
-                f"[dim]trial {number} of {total}, promise {self._done + 1} of {self._total}, "
-                f"{time.monotonic() - self._began_s:.0f} s[/]"
+            said = (
+                f"{plain(service)} [bold]{plain(promise)}[/]  {plain(trial)}  "
+                f"[dim]trial {number} of {total}, promise {self._done + 1} of {self._total}[/]"
             )
+            self._status.update(_Line(said, self._left))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_stormproof_promise(self, record: Any) -> None:
         """A promise has its verdict."""
+        now_s, found = time.monotonic(), record
         self._done += 1
-        style = _STYLES[record.verdict]
-        self._print(
-            f"[{style}]{record.verdict:>8}[/]  {escape(record.service)} "
-            f"[bold]{escape(record.id)}[/]  [dim]{record.duration_s:.1f} s, "
-            f"{self._done} of {self._total}[/]"
+        whole = found.ran and found.verdict != "broken"
+        self._left.ended((found.service, found.id), found.duration_s, now_s, whole=whole)
+        if not self._wanted.quiet:
+            self._print(self._ended(found, now_s))
+
+    def _ended(self, found: PromiseRecord, now_s: float) -> str:
+        left = f", {told(self._left.left_s(now_s))}" if self._done < self._total else ""
+        known = "" if found.baseline is None else f"  {plain(found.baseline.said)}"
+        return (
+            f"[{outcome.style(found)}]{found.verdict:>8}[/]  {plain(found.service)} "
+            f"[bold]{plain(found.id)}[/]  [dim]{found.duration_s:.1f} s, "
+            f"{self._done} of {self._total}{left}[/]{known}"
         )
 
     @pytest.hookimpl
@@ -109,63 +133,33 @@ class Reporter:
     def interrupted(self) -> None:
         """Ctrl-C: what had ended stands in the record."""
         self._print(
-            f"[yellow]interrupted[/]; what had ended is in {escape(str(self._report / RUN))}"
+            f"[yellow]interrupted[/]; what had ended is in {escape(str(self._place.report / RUN))}"
         )
 
     def end(self, found: RunRecord) -> None:
-        """The table, the reasons, and where the record is."""
-        table = Table(box=None, pad_edge=False, show_edge=False)
-        for column in ("verdict", "promise", "clock", "calls", "trials", "time"):
-            right = column in ("calls", "trials", "time")
-            table.add_column(column, justify="right" if right else "left", no_wrap=True)
-        for promise in found.promises:
-            table.add_row(*_row(promise))
-        self._console.print()
-        self._console.print(table)
-        self._console.print()
-        for promise in found.promises:
-            self._explain(promise)
-        for note in sorted({note for promise in found.promises for note in promise.notes}):
-            self._print(f"[yellow]note[/]: {escape(note)}")
-        self._print(_counts(found, time.monotonic() - self._began_s))
-        self._print(f"record: {escape(str(self._report / RUN))}")
-
-    def _explain(self, promise: PromiseRecord) -> None:
-        if promise.verdict == "kept":
-            return
-        style = _STYLES[promise.verdict]
-        self._print(
-            f"[{style}]{promise.verdict}[/] [bold]{escape(promise.id)}[/]: {escape(promise.reason)}"
-        )
-        if promise.counterexample is not None:
-            line = replay_command(
-                self._report / promise.counterexample, clock=self._clock, allow=self._allow
-            )
-            self._print(f"         see it again: {escape(line)}")
+        """The table, the reasons, the counts, and where the record is."""
+        if not self._wanted.quiet:
+            self._console.print()
+            self._console.print(outcome.table(found))
+            self._console.print()
+        for line in outcome.explained(found, self._place):
+            self._print(line)
+        if not self._wanted.quiet:
+            for line in outcome.notes(found):
+                self._print(line)
+            self._print(outcome.record_line(self._place))
+        self._print(outcome.last_line(found, time.monotonic() - self._began_s))
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
 
 
-def _row(promise: PromiseRecord) -> tuple[str, ...]:
-    conclusive = sum(trial.verdict == "kept" for trial in promise.trials)
-    calls = sum(trial.evidence.get("calls", 0) for trial in promise.trials)
-    return (
-        f"[{_STYLES[promise.verdict]}]{promise.verdict}[/]",
-        f"{escape(promise.service)} {escape(promise.id)}",
-        promise.clock,
-        str(calls),
-        f"{conclusive}/{len(promise.trials)}",
-        f"{promise.duration_s:.1f} s",
-    )
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The live line; what is left is looked up whenever it is drawn."""
 
+    said: str
+    left: TimeLeft
 
-def _counts(found: RunRecord, took_s: float) -> str:
-    counts = [
-        f"{sum(promise.verdict == word for promise in found.promises)} {word}"
-        for word in ("kept", "broken", "unknown")
-    ]
-    missing = found.selected - len(found.promises)
-    if missing:
-        counts.append(f"{missing} without a verdict")
-    return f"{', '.join(counts)} in {took_s:.1f} s"
+    def __rich__(self) -> Text:
+        return Text.from_markup(f"{self.said}  [dim]{told(self.left.left_s(time.monotonic()))}[/]")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness import record
+from harness.cli.annotations import append_summary, no_commands, on_github, remarks
 from harness.cli.reporter import Reporter
 from harness.errors import CouldNotRun, HarnessError, UsageError
 from harness.gate.baseline import load_baseline
@@ -60,8 +62,27 @@ def verify(wanted: Wanted) -> int:
             with suppress(CouldNotRun):
                 AttachedTarget(loaded.contract.target.url, allow=wanted.allow)
     record.prepare(wanted.report)
-    reporter = Reporter(Console(highlight=False), wanted.report, wanted.workers)
-    reporter.begin(contracts, wanted)
+    stream = sys.stderr if wanted.as_json else sys.stdout
+    reporter = Reporter(Console(file=stream, highlight=False), contracts, wanted)
+    quietly = no_commands(stream) if on_github(os.environ) else nullcontext()
+    with quietly, redirect_stdout(stream):
+        code, found = _run(wanted, reporter)
+    if on_github(os.environ) and found is not None:
+        for line in remarks(found, contracts, os.environ):
+            print(line, file=stream, flush=True)
+        append_summary(wanted.report, found, os.environ)
+    if wanted.as_json and found is not None:
+        print((wanted.report / record.RUN).read_text(encoding="utf-8"), end="")
+    return code
+
+
+def _run(wanted: Wanted, reporter: Reporter) -> tuple[int, RunRecord | None]:
+    """Run pytest with our reporter: the exit code, and the record if there is one.
+
+    Raises:
+        HarnessError: the run left no record.
+    """
+    reporter.begin()
     for name in _ISOLATED:
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -69,13 +90,15 @@ def verify(wanted: Wanted) -> int:
         code = pytest.main(_arguments(wanted), plugins=[reporter])
     if code == pytest.ExitCode.INTERRUPTED:
         reporter.interrupted()
-        return INTERRUPTED
+        with suppress(UsageError):
+            return INTERRUPTED, record.read_run(wanted.report)
+        return INTERRUPTED, None
     try:
-        found = RunRecord.model_validate_json((wanted.report / record.RUN).read_bytes())
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"the run left no record in {wanted.report}: {error}") from error
+        found = record.read_run(wanted.report)
+    except UsageError as error:
+        raise HarnessError(f"the run left no record: {error}") from error
     reporter.end(found)
-    return exit_code(found.promises, found.selected)
+    return exit_code(found.promises, found.selected), found
 
 
 def _arguments(wanted: Wanted) -> list[str]:
