@@ -90,5 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--contract"):
         from harness.plugin import fixtures, session  # noqa: PLC0415
 
-        config.pluginmanager.register(session.Session(config), "stormproof-session")
+        run = session.Session(config)
+        config.pluginmanager.register(run, "stormproof-session")
+        config.pluginmanager.register(run.reports, "stormproof-reports")
         config.pluginmanager.register(fixtures, "stormproof-fixtures")

@@ -15,3 +15,8 @@ def pytest_stormproof_trial(
 @pytest.hookspec()
 def pytest_stormproof_promise(record: object) -> None:
     """A promise has its verdict: a ``harness.record.PromiseRecord``. Sent on the controller."""
+
+
+@pytest.hookspec()
+def pytest_stormproof_end(record: object, trouble: tuple[str, ...]) -> None:
+    """The run has ended: its ``harness.record.RunRecord``, and what could not be written of it."""

@@ -12,6 +12,7 @@ import pytest
 from harness import record
 from harness.errors import CouldNotRun, HarnessError
 from harness.plugin import hooks
+from harness.plugin.reports import Reports
 from harness.plugin.settings import Settings
 from harness.runner.verify import PromiseResult, Verification, could_not_run
 from harness.runner.world import World
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from harness.contract.load import LoadedContract
     from harness.contract.words import Promise
 
-_RESULT = "stormproof"
+_RESULT = "verdict"
 
 
 class Session:
@@ -39,6 +40,7 @@ class Session:
                 record.prepare(self.settings.report)
         except HarnessError as error:
             raise pytest.UsageError(*str(error).splitlines()) from error
+        self.reports = Reports(config, self.settings.report)
         self._supervisor: Supervisor | None = None
         self._worlds: dict[str, World] = {}
         self._selected: list[tuple[str, str]] = []
@@ -110,7 +112,7 @@ class Session:
         known = settings.known(
             loaded.contract.service, result.promise.id, result.verdict.status.value
         )
-        record.write_part(settings.report, loaded, settings.seed.value, result, known)
+        self.reports.keep(loaded, settings.seed.value, result, known)
 
     def _progress(
         self, loaded: LoadedContract, promise: Promise, trial: str, number: int, total: int
@@ -194,7 +196,7 @@ class Session:
         if report.when in ("call", "???") or report.failed:
             self._write()
 
-    @pytest.hookimpl
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """The run has ended: close worlds, merge for the last time."""
         self.close()
@@ -210,9 +212,8 @@ class Session:
 
     def _write(self, *, finished: bool = False) -> None:
         settings = self.settings
-        promises = record.read_parts(settings.report, self._selected)
-        record.write_run(
-            settings.report,
+        promises = self.reports.promises(self._selected)
+        self.reports.write(
             record.RunRecord(
                 service=", ".join(loaded.contract.service for loaded in settings.contracts),
                 contracts={
@@ -233,8 +234,6 @@ class Session:
             if (one.service, one.id) not in self._told:
                 self._told.add((one.service, one.id))
                 self.config.hook.pytest_stormproof_promise(record=one)
-        if finished:
-            record.remove_parts(settings.report)
 
     def _crashed(self, report: pytest.TestReport) -> None:
         """A worker died, or the item failed outside of the verification: nobody is accused."""

@@ -264,6 +264,11 @@ def _seen(case: Case, verdict: str) -> str:
     return f"intermittent: in {case.broken_in} of {count(case.worlds, 'fresh world')}"
 
 
+def rows_of(case: Case) -> tuple[Row, ...]:
+    """The timeline of a counterexample, line by line."""
+    return tuple(_rows(timeline(case)))
+
+
 def _rows(line: Timeline) -> Iterator[Row]:
     """What happened, in order: calls, moves of the clock between them, outages."""
     happened: list[tuple[int, int, Column | Row]] = sorted(

@@ -36,7 +36,7 @@ def test_scenarios_run_under_plain_pytest(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = {p.get("name"): p.get("value") for p in ET.parse(junit).iter("property")}
-    assert found["stormproof"] == "kept"
+    assert found["verdict"] == "kept"
     assert found["promise"] == "sum-rate"
     assert list(allure.glob("*-result.json"))
     assert (tmp_path / "report" / "run.json").exists()
