@@ -141,3 +141,20 @@ def test_what_cannot_be_replayed_is_refused(
     ran = stormproof("replay", path)
     assert ran.code == 4
     assert "is not there any more; name it with --contract PATH" in ran.err
+
+
+def test_what_is_found_in_real_time_is_seen_on_both_clocks(
+    stormproof: Stormproof, rewrite: Rewrite
+) -> None:
+    """A short limit that is not kept: shrunk in real time, and the line keeps the clock's word."""
+    ran = stormproof("verify", rewrite("sum", ("limit: 30/min", "limit: 5/2s")), "--clock", "real")
+    assert ran.code == 1, ran.out + ran.err
+    assert re.search(r"see it again: .*\.json --clock real\n", ran.out)
+    saved = json.loads(only_file(ran).read_text())
+    assert saved["clock"] == "real"
+    assert [(step["step"], step["times"]) for step in saved["plan"]] == [("Send", 6)]
+    real = stormproof("replay", only_file(ran), "--clock", "real")
+    assert real.code == 1, real.out + real.err
+    assert "clock real): 6 calls" in real.out
+    frozen = stormproof("replay", only_file(ran))
+    assert frozen.code == 1, frozen.out + frozen.err

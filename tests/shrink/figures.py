@@ -35,7 +35,7 @@ class Figure:
 
 def figures(mutant: Mutant, seed: int = 1) -> Iterator[Figure]:
     """Verify each promise that the defect breaks."""
-    loaded = with_module(reference(mutant.target), mutant.module)
+    loaded = with_module(reference(mutant.words or mutant.target), mutant.module)
     with Supervisor() as supervisor:
         for promise in loaded.contract.promises:
             if promise.id not in mutant.breaks:
