@@ -29,8 +29,22 @@ from harness.runner.verify import PromiseResult
 
 VERSION = 1
 RUN = "run.json"
+HTML = "report.html"
+SUMMARY = "summary.md"
 COUNTEREXAMPLES = "counterexamples"
 _PARTS = ".parts"
+_OURS = (
+    f"{COUNTEREXAMPLES}/*.json",
+    "allure/*-result.json",
+    "allure/*-container.json",
+    "allure/*-attachment*",
+    RUN,
+    HTML,
+    SUMMARY,
+    "junit.xml",
+)
+"""What an earlier run of ours may have left in a report folder."""
+
 
 VerdictWord = Literal["kept", "broken", "unknown"]
 
@@ -134,17 +148,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def prepare(directory: Path) -> None:
-    """Make the report folder, and take out what an earlier run of ours left there.
+def prepare(directory: Path, folders: Sequence[str] = ()) -> None:
+    """Make the report folder and ``folders`` in it, and take out what an earlier run of ours left.
 
     Raises:
         UsageError: it cannot be made or written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for old in (*_parts(directory), *(directory / COUNTEREXAMPLES).glob("*.json")):
+        for name in folders:
+            (directory / name).mkdir(exist_ok=True)
+        for old in (*_parts(directory), *(old for ours in _OURS for old in directory.glob(ours))):
             old.unlink()
-        (directory / RUN).unlink(missing_ok=True)
         write_json(directory / _PARTS / "probe.json", {})
         (directory / _PARTS / "probe.json").unlink()
     except OSError as error:
@@ -254,9 +269,14 @@ def remove_parts(directory: Path) -> None:
     (directory / _PARTS).rmdir()
 
 
+def run_text(record: RunRecord) -> str:
+    """The text of ``run.json``."""
+    return _json(record.model_dump(mode="json"))
+
+
 def write_run(directory: Path, record: RunRecord) -> None:
     """Write ``run.json`` in one go: a reader sees the old one or the new one."""
-    write_json(directory / RUN, record.model_dump(mode="json"))
+    write_text(directory / RUN, run_text(record))
 
 
 def read_run(directory: Path) -> RunRecord:
@@ -294,7 +314,11 @@ def read_run(directory: Path) -> RunRecord:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file atomically."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, _json(values))
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.cli.command import replay_command
-from harness.record import RUN, PromiseRecord, RunRecord
+from harness.record import HTML, RUN, PromiseRecord, RunRecord
 
 STYLES = {"kept": "green", "broken": "bold red", "unknown": "yellow"}
 SMOKE = (
@@ -126,5 +126,7 @@ def _stands(promise: PromiseRecord, state: str) -> bool:
 
 
 def record_line(place: Place) -> str:
-    """Where the record is."""
-    return f"record: {escape(str(place.report / RUN))}"
+    """Where the record is, and the page to open."""
+    page = place.report / HTML
+    line = f"record: {escape(str(place.report / RUN))}"
+    return f"{line}\nreport: {escape(str(page))}" if page.is_file() else line

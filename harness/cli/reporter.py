@@ -43,6 +43,8 @@ class Reporter:
         self._began_s = time.monotonic()
         self._status: Status | None = None
         self._done = 0
+        self.found: RunRecord | None = None
+        self._trouble: tuple[str, ...] = ()
         costs = forecast(
             contracts,
             frozen=wanted.clock != "real",
@@ -108,6 +110,11 @@ class Reporter:
         if not self._wanted.quiet:
             self._print(self._ended(found, now_s))
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_stormproof_end(self, record: Any, trouble: tuple[str, ...]) -> None:
+        """The run has ended; its record is ours, whatever became of the folder."""
+        self.found, self._trouble = record, trouble
+
     def _ended(self, found: PromiseRecord, now_s: float) -> str:
         left = f", {told(self._left.left_s(now_s))}" if self._done < self._total else ""
         known = "" if found.baseline is None else f"  {plain(found.baseline.said)}"
@@ -148,6 +155,8 @@ class Reporter:
             for line in outcome.notes(found):
                 self._print(line)
             self._print(outcome.record_line(self._place))
+        for trouble in self._trouble:
+            self._print(f"[yellow]the report folder is not whole[/]: {plain(trouble)}")
         self._print(outcome.last_line(found, time.monotonic() - self._began_s))
 
     def _print(self, text: str) -> None:

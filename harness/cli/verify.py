@@ -16,6 +16,7 @@ from harness.cli.annotations import append_summary, no_commands, on_github, rema
 from harness.cli.reporter import Reporter
 from harness.errors import CouldNotRun, HarnessError, UsageError
 from harness.gate.baseline import load_baseline
+from harness.plugin.reports import ALLURE, JUNIT
 from harness.plugin.session import scenarios_directory
 from harness.plugin.settings import budget_s, check_selection, load_all
 from harness.record import PromiseRecord, RunRecord
@@ -61,7 +62,7 @@ def verify(wanted: Wanted) -> int:
         if loaded.contract.target.url is not None:
             with suppress(CouldNotRun):
                 AttachedTarget(loaded.contract.target.url, allow=wanted.allow)
-    record.prepare(wanted.report)
+    record.prepare(wanted.report, folders=(ALLURE,))
     stream = sys.stderr if wanted.as_json else sys.stdout
     reporter = Reporter(Console(file=stream, highlight=False), contracts, wanted)
     quietly = no_commands(stream) if on_github(os.environ) else nullcontext()
@@ -72,7 +73,7 @@ def verify(wanted: Wanted) -> int:
             print(line, file=stream, flush=True)
         append_summary(wanted.report, found, os.environ)
     if wanted.as_json and found is not None:
-        print((wanted.report / record.RUN).read_text(encoding="utf-8"), end="")
+        print(record.run_text(found), end="")
     return code
 
 
@@ -88,15 +89,12 @@ def _run(wanted: Wanted, reporter: Reporter) -> tuple[int, RunRecord | None]:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     with reporter:
         code = pytest.main(_arguments(wanted), plugins=[reporter])
+    found = reporter.found
     if code == pytest.ExitCode.INTERRUPTED:
         reporter.interrupted()
-        with suppress(UsageError):
-            return INTERRUPTED, record.read_run(wanted.report)
-        return INTERRUPTED, None
-    try:
-        found = record.read_run(wanted.report)
-    except UsageError as error:
-        raise HarnessError(f"the run left no record: {error}") from error
+        return INTERRUPTED, found
+    if found is None:
+        raise HarnessError("the run ended before it had a record; the lines above say why")
     reporter.end(found)
     return exit_code(found.promises, found.selected), found
 
@@ -117,6 +115,9 @@ def _arguments(wanted: Wanted) -> list[str]:
         "harness.plugin",
     ]
     arguments += ["--import-mode=importlib"]
+    report = wanted.report.resolve()
+    arguments += ["-p", "allure_pytest.plugin", f"--alluredir={report / ALLURE}"]
+    arguments += [f"--junitxml={report / JUNIT}"]
     if wanted.workers > 1:
         arguments += ["-p", "xdist", "-n", str(wanted.workers), "--dist", "worksteal"]
     for path in wanted.contracts:
@@ -137,7 +138,7 @@ def _arguments(wanted: Wanted) -> list[str]:
         f"--storm-clock={wanted.clock}",
         f"--storm-budget={wanted.budget}",
         f"--storm-seed={wanted.seed}",
-        f"--storm-report={wanted.report.resolve()}",
+        f"--storm-report={report}",
     ]
 
 

@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.record import RunRecord, read_run, write_text
+from harness.record import HTML, SUMMARY, RunRecord, read_run, write_text
 from harness.render.case import Case, Unreadable, read_case
-from harness.render.pages import html, markdown
 from harness.render.view import DRAWN_MOST, run_view
 
-HTML = "report.html"
-SUMMARY = "summary.md"
+__all__ = ["HTML", "SUMMARY", "render"]
 
 
 def render(directory: Path, record: RunRecord | None = None) -> tuple[Path, ...]:
@@ -25,6 +23,8 @@ def render(directory: Path, record: RunRecord | None = None) -> tuple[Path, ...]
         UsageError: there is no record that can be read.
         OSError: the folder cannot be written.
     """
+    from harness.render.pages import html, markdown  # noqa: PLC0415 (jinja2, only where it is needed)
+
     if record is None:
         record = read_run(directory)
     view = run_view(record, dict(_cases(directory, record)), _place(directory))
