@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from harness.cli.outcome import plain
 from harness.cli.timeline import timeline
 from harness.contract.load import LoadedContract, load
 from harness.counterexample import Saved, read
@@ -22,6 +22,7 @@ from harness.targets import AttachedTarget
 from harness.units import NS_PER_S
 
 _LONG_NS = 5 * NS_PER_S
+_SAYS_MOST = 1_000
 _STYLES = {
     Outcome.SEEN: ("bold red", "seen again"),
     Outcome.NOT_SEEN: ("green", "not seen"),
@@ -71,7 +72,7 @@ def show(wanted: Wanted) -> int:
             )
     except (CouldNotRun, NotAtRest) as error:
         style, word = _STYLES[Outcome.INCONCLUSIVE]
-        console.print(f"[{style}]{word}[/]: could not run: {escape(str(error))}", soft_wrap=True)
+        console.print(f"[{style}]{word}[/]: could not run: {plain(str(error))}", soft_wrap=True)
         return Outcome.INCONCLUSIVE
     _tell(console, saved, played)
     return played.outcome
@@ -90,19 +91,19 @@ def _contract(saved: Saved, wanted: Wanted) -> LoadedContract:
 def _announce(console: Console, saved: Saved, loaded: LoadedContract, changed: list[str]) -> None:
     trial = saved.trial
     console.print(
-        f"[bold]{escape(saved.service)} {escape(saved.promise.id)}[/]: {len(trial.steps)} steps, "
-        f"{trial.calls} calls, from {escape(trial.name)} ({escape(str(loaded.path))})",
+        f"[bold]{plain(saved.service)} {plain(saved.promise.id)}[/]: {len(trial.steps)} steps, "
+        f"{trial.calls} calls, from {plain(trial.name)} ({plain(str(loaded.path))})",
         soft_wrap=True,
     )
     if saved.promise.says:
-        console.print(f"promised: {escape(saved.promise.says)}", soft_wrap=True)
+        console.print(f"promised: {plain(saved.promise.says[:_SAYS_MOST])}", soft_wrap=True)
     console.print(
         f"seen in {saved.broken_in} of {saved.worlds} fresh worlds then: "
-        f"{escape(saved.finding.said)}",
+        f"{plain(saved.finding.said)}",
         soft_wrap=True,
     )
     for line in changed:
-        console.print(f"[yellow]note[/]: {escape(line)}", soft_wrap=True)
+        console.print(f"[yellow]note[/]: {plain(line)}", soft_wrap=True)
 
 
 def _progress(console: Console, saved: Saved, number: int, most: int) -> None:
@@ -119,12 +120,12 @@ def _tell(console: Console, saved: Saved, played: Replayed) -> None:
     for _ in range(3):
         table.add_column(overflow="fold")
     for line in timeline(played.shown):
-        table.add_row(*map(escape, line))
+        table.add_row(*map(plain, line))
     console.print()
     console.print(table)
     console.print()
     for note in played.notes:
-        console.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
+        console.print(f"[yellow]note[/]: {plain(note)}", soft_wrap=True)
     if played.clock != saved.clock:
         console.print(
             f"[yellow]note[/]: the clock was {saved.clock} then and {played.clock} now",
@@ -132,4 +133,4 @@ def _tell(console: Console, saved: Saved, played: Replayed) -> None:
         )
     style, word = _STYLES[played.outcome]
     worlds = f"{played.worlds} fresh world{'s' if played.worlds > 1 else ''}, clock {played.clock}"
-    console.print(f"[{style}]{word}[/] ({worlds}): {escape(played.said)}", soft_wrap=True)
+    console.print(f"[{style}]{word}[/] ({worlds}): {plain(played.said)}", soft_wrap=True)

@@ -235,7 +235,15 @@ class Verification:
         self.progress("making the counterexample smaller", len(self._results), len(self._results))
         most_s = min(self.shrink_s, _SMOKE_SHRINK_S) if self.smoke else self.shrink_s
         deadline_s = min(self._deadline_s, time.monotonic() + most_s)
-        return smallest(self.stage, found, steady=seen == tried, deadline_s=deadline_s)
+        try:
+            return smallest(self.stage, found, steady=seen == tried, deadline_s=deadline_s)
+        except Exception as error:  # noqa: BLE001 (a proof is not lost because it stays as it was)
+            self.world.spoil()
+            self.world.notes.append(
+                f"the counterexample of {self.promise.id} could not be made smaller ({error!r}); "
+                "please report it"
+            )
+            return found
 
     def _retold(self, verdict: Verdict, found: Counterexample | None) -> Verdict:
         """Broken is told by its smallest proof: sentence, file and replay say the same."""
