@@ -179,6 +179,18 @@ def demo(
     return demo(broken=broken, report=report)
 
 
+@app.command(epilog="Example: `stormproof report stormproof-report`")
+def report(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="a folder that verify --report wrote")
+    ],
+) -> int:
+    """Render the pages of a report folder again, from its run.json alone."""
+    from harness.cli.report import render_again  # noqa: PLC0415
+
+    return render_again(directory)
+
+
 @app.command()
 def doctor() -> int:
     """Say what this machine can do, and what each lack costs."""

@@ -77,6 +77,7 @@ class PromiseView:
     reason: str
     short_reason: str
     intermittent: str | None
+    known: str | None
     calls: int
     conclusive: int
     trials: tuple[TrialView, ...]
@@ -173,6 +174,7 @@ def _promise(
         reason=shorten(record.reason, _REASON_MOST),
         short_reason=shorten(record.reason.partition("\n")[0], _CELL_MOST),
         intermittent=_intermittent(record),
+        known=None if record.baseline is None else shorten(record.baseline.said, _REASON_MOST),
         calls=sum(trial.evidence.get("calls", 0) for trial in record.trials),
         conclusive=sum(trial.verdict == "kept" for trial in record.trials),
         trials=tuple(_trials(record.trials)),
