@@ -19,6 +19,7 @@ from harness.units import NS_PER_S
 from harness.verdict import Status
 from tests.promises.rate_limit.simulated import Log
 from tests.runner.simulated_world import simulate, simulated_loaded
+from tests.runner.test_confirm import SometimesOneMore
 
 LIMIT = {"limit": "5/10s"}
 
@@ -83,3 +84,14 @@ def test_without_time_it_is_unrolled_and_else_as_it_was(tmp_path: Path) -> None:
     assert plan == whole
     shrunk = simulate(Log(6, 10 * NS_PER_S), Seed(1), shrink_s=60.0, **LIMIT)
     assert size(saved(shrunk, tmp_path).trial.steps) < size(whole)
+
+
+def test_an_intermittent_defect_is_told_as_one(tmp_path: Path) -> None:
+    """Its counterexample is shrunk too, and the sentence keeps how often it was seen."""
+    lies = frozenset({0, 3, 4, *range(5, 20_000, 2)})
+    result = simulate(SometimesOneMore(lies), Seed(1), shrink_s=60.0, **LIMIT)
+    assert result.verdict.status is Status.BROKEN
+    found = saved(result, tmp_path)
+    assert result.verdict.reason == f"intermittent 3/5: {found.finding.said}"
+    assert found.trial.steps == (Send(caller="a", times=6),)
+    assert (found.broken_in, found.worlds) == (3, 5)
