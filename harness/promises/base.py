@@ -67,8 +67,11 @@ class Kind(Protocol):
     def trials(self, promise: Any, around: Surroundings) -> Sequence[Trial]:
         """The plans to play, in order."""
 
-    def smoke(self, trial: Trial) -> bool:
-        """Whether a smoke run plays this trial too: the few that catch the coarsest defects."""
+    def smoke(self, trial: Trial) -> Trial | None:
+        """The trial as a smoke run plays it, whole or shortened; None if it is left out.
+
+        The few that stay catch the coarsest defects, and *kept* can be earned by them.
+        """
 
     def admitted(self, promise: Any, around: Surroundings, call: Call) -> bool | None:
         """How a plan that looks at answers reads one: True in, False refused, None neither."""

@@ -257,11 +257,10 @@ class Verification:
 
 
 def smoke_set(kind: Kind, trials: Sequence[Trial]) -> tuple[Trial, ...]:
-    """The trials of a smoke run as they are; the others only say that they were left out."""
+    """The trials of a smoke run; the others only say that they were left out."""
     return tuple(
-        trial
-        if kind.smoke(trial)
-        else replace(trial, steps=(), needed=False, cannot="a smoke run leaves it out")
+        kind.smoke(trial)
+        or replace(trial, steps=(), needed=False, cannot="a smoke run leaves it out")
         for trial in trials
     )
 

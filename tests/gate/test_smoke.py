@@ -55,6 +55,18 @@ def test_kept_as_far_as_it_looks(limiter: Limiter, words: dict[str, Any], played
     assert not any(one.trial.needed for one in left_out)
 
 
+def test_a_large_limit_is_not_filled_twice() -> None:
+    """Most of its calls go: once at the limit, one call tells that it lets in again."""
+    words = {"limit": "300/10s"}
+    contract = simulated_contract(**words)
+    world = SimulatedWorld(contract, Log(300, 10 * NS_PER_S), Seed(1))
+    whole = Verification(cast("World", world), contract.promises[0], 600.0, lambda *_: None).run()
+    short = smoke(Log(300, 10 * NS_PER_S), **words)
+    calls = [result.verdict.evidence["calls"] for result in (whole, short)]
+    assert calls[1] < calls[0] * 0.6
+    assert short.verdict.evidence["readmitted"]
+
+
 def test_one_too_many_is_still_broken() -> None:
     """The smoke set proves what it proves, in fresh worlds as ever."""
     result = smoke(Log(6, 10 * NS_PER_S), limit="5/10s")
