@@ -14,7 +14,7 @@ from typing import TextIO
 
 from harness.contract.load import LoadedContract
 from harness.record import PromiseRecord, RunRecord
-from harness.render import SUMMARY, render
+from harness.render import SUMMARY
 
 _MESSAGE_MAX = 2_000
 
@@ -94,13 +94,12 @@ def _relative(file: Path, root: str) -> str:
     return str(file.relative_to(root) if root and file.is_relative_to(root) else file)
 
 
-def append_summary(report: Path, found: RunRecord, environ: Mapping[str, str]) -> None:
+def append_summary(report: Path, environ: Mapping[str, str]) -> None:
     """Append the summary to the job's page, if this job has one; its loss fails nothing."""
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
     with suppress(OSError):
-        render(report, found)
         text = (report / SUMMARY).read_text(encoding="utf-8")
         with Path(name).open("a", encoding="utf-8") as page:
             page.write(f"{text.rstrip()}\n")

@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.cli import outcome
 from harness.cli.forecast import forecast
 from harness.cli.outcome import Place, plain
-from harness.gate.estimate import TimeLeft, told
+from harness.gate.estimate import TimeLeft
 from harness.plugin.settings import budget_s
 from harness.record import RUN, PromiseRecord, RunRecord
 
@@ -67,7 +67,7 @@ class Reporter:
                 f"[bold]{plain(loaded.contract.service)}[/]: {count} promises from "
                 f"{escape(str(loaded.path))}"
             )
-        left = told(self._left.left_s(self._began_s))
+        left = self._left.told(self._began_s)
         self._print(
             f"[dim]seed {wanted.seed}, clock {wanted.clock}, budget {wanted.budget}, {left}[/]"
         )
@@ -76,7 +76,7 @@ class Reporter:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._wanted.quiet:
-            self._status = self._console.status(_Line("starting the first target", self._left))
+            self._status = self._console.status(_Line(self._at(), self._left))
             self._status.start()
         return self
 
@@ -109,14 +109,22 @@ class Reporter:
         self._left.ended((found.service, found.id), found.duration_s, now_s, whole=whole)
         if not self._wanted.quiet:
             self._print(self._ended(found, now_s))
+        if self._status is not None:
+            self._status.update(_Line(self._at(), self._left))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_stormproof_end(self, record: Any, trouble: tuple[str, ...]) -> None:
         """The run has ended; its record is ours, whatever became of the folder."""
         self.found, self._trouble = record, trouble
 
+    def _at(self) -> str:
+        """Where the run is, as long as no trial has been heard of; workers send none."""
+        if self._wanted.workers > 1:
+            return f"{self._wanted.workers} workers, {self._done} of {self._total} promises done"
+        return f"starting, {self._done} of {self._total} promises done"
+
     def _ended(self, found: PromiseRecord, now_s: float) -> str:
-        left = f", {told(self._left.left_s(now_s))}" if self._done < self._total else ""
+        left = f", {self._left.told(now_s)}" if self._done < self._total else ""
         known = "" if found.baseline is None else f"  {plain(found.baseline.said)}"
         return (
             f"[{outcome.style(found)}]{found.verdict:>8}[/]  {plain(found.service)} "
@@ -171,4 +179,4 @@ class _Line:
     left: TimeLeft
 
     def __rich__(self) -> Text:
-        return Text.from_markup(f"{self.said}  [dim]{told(self.left.left_s(time.monotonic()))}[/]")
+        return Text.from_markup(f"{self.said}  [dim]{self.left.told(time.monotonic())}[/]")

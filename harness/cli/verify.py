@@ -71,7 +71,7 @@ def verify(wanted: Wanted) -> int:
     if on_github(os.environ) and found is not None:
         for line in remarks(found, contracts, os.environ):
             print(line, file=stream, flush=True)
-        append_summary(wanted.report, found, os.environ)
+        append_summary(wanted.report, os.environ)
     if wanted.as_json and found is not None:
         print(record.run_text(found), end="")
     return code

@@ -20,6 +20,7 @@ _TRIAL_S: Final = 0.08
 _CUT_S: Final = 0.3
 _START_S: Final = 1.0
 _UNTIL_CALLS: Final = 2
+_LATE_S: Final = 10.0
 _TRUST_S: Final = 2.0
 """So much measured time weighs as much as the figures above."""
 
@@ -113,6 +114,16 @@ class TimeLeft:
 
     def left_s(self, now_s: float) -> float:
         """About how many seconds are left, never below 0."""
+        return max(0.0, self._whole_s() - (now_s - self._since_s))
+
+    def told(self, now_s: float) -> str:
+        """What is left in words; once it takes much longer than planned, just that."""
+        if now_s - self._since_s > self._whole_s() + _LATE_S:
+            return "taking longer than planned"
+        return told(self.left_s(now_s))
+
+    def _whole_s(self) -> float:
+        """What was left when the last thing was heard."""
         slower = (_TRUST_S + self._took_s) / (_TRUST_S + self._expected_s)
         left = dict(self._open)
         if self._running is not None and self._running[0] in left:
@@ -121,8 +132,8 @@ class TimeLeft:
         if not left:
             return 0.0
         whole_s = max(sum(left.values()) / self.workers, *left.values()) * slower
-        whole_s += _START_S if not self._took_s and self._running is None else 0.0
-        return max(0.0, whole_s - (now_s - self._since_s))
+        starts = self._running is None and not self._took_s
+        return whole_s + (_START_S if starts else 0.0)
 
 
 def told(left_s: float) -> str:

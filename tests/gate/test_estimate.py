@@ -86,6 +86,14 @@ def test_a_promise_that_broke_early_says_nothing_of_the_machine() -> None:
     assert left.left_s(1.0) >= 100.0
 
 
+def test_a_plan_that_is_long_over_says_so() -> None:
+    """A clock that could not be held, say: no number is better than one that stands still at 0."""
+    left = TimeLeft({A: (10.0,)}, workers=1, now_s=0.0)
+    left.began(A, 1, 0.0)
+    assert left.told(11.0) == "a few seconds left"
+    assert left.told(60.0) == "taking longer than planned"
+
+
 def test_workers_share_what_can_be_shared() -> None:
     """Two workers halve the sum, but nobody halves the longest promise."""
     even = TimeLeft({A: (50.0,), B: (50.0,)}, workers=2, now_s=0.0)
