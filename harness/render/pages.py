@@ -53,7 +53,7 @@ def markdown(run: RunView) -> str:
     while len(page.encode()) > SUMMARY_MOST_BYTES and rows > 1:
         rows, told = max(1, rows // 2), told // 4
         page = template.render(run=run, rows=rows, told=told).lstrip()
-    return page
+    return f"{page.rstrip()}\n"
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Final
 
 from harness.units import NS_PER_S
@@ -11,7 +12,7 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-!|~.=^$:@])")
+_MARKDOWN: Final = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^(?:[-+#=]|\d+(?=[.)])))")
 
 
 def clean(text: str) -> str:
@@ -30,15 +31,22 @@ def _shown(match: re.Match[str]) -> str:
     return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
 
 
-def shorten(text: str, most: int, where: str = "run.json") -> str:
-    """At most about ``most`` characters, and how many were left out.
+def shorten(text: str, most_bytes: int, where: str = "run.json") -> str:
+    """At most so many bytes in HTML, and how many characters were left out.
 
-    >>> shorten("abcdef", 3)
-    'abc… (3 more characters in run.json)'
+    >>> shorten("abcdef", 3), shorten("<<", 6)
+    ('abc… (3 more characters in run.json)', '<… (1 more character in run.json)')
     """
-    if len(text) <= most:
+    kept = text[:most_bytes]
+    while (size := _size_bytes(kept)) > most_bytes:
+        kept = kept[: max(1, len(kept) * most_bytes // size)] if len(kept) > 1 else ""
+    if len(kept) == len(text):
         return text
-    return f"{text[:most]}… ({len(text) - most:,} more characters in {where})"
+    return f"{kept}… ({count(len(text) - len(kept), 'more character')} in {where})"
+
+
+def _size_bytes(text: str) -> int:
+    return len(escape(text).encode("utf-8", "replace"))
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -64,10 +72,19 @@ def seconds(ns: int, decimals: int = 3) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text that GitHub shows as it is, on one line, also in a table."""
+    """Text that GitHub shows as it is, on one line, also in a table.
+
+    >>> markdown("<b> *one* snake_case | [x](y)")
+    '&lt;b&gt; \\\\*one\\\\* snake_case \\\\| \\\\[x\\\\](y)'
+    """
     one_line = " ".join(clean(text).split())
     escaped = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", escaped)
+    return _MARKDOWN.sub(_escaped, escaped)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """A backslash before the sign; of a number that would begin a list, behind its digits."""
+    return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
 def code(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from harness.render.case import Case, Happening, Reading, ShownCall
 
 COLUMNS_MOST: Final = 8
-_BUCKETS_MOST: Final = 64
+_BUCKETS_MOST: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +138,18 @@ def _few(
 ) -> tuple[Column, ...]:
     """Join neighbours, those first that are shortest together; never over an edge that matters."""
     few = _bucketed(columns, window, borders)
+    zones = [_zone(column, window, borders) for column in few]
     while len(few) > COLUMNS_MOST:
         pairs = [
-            (right.to_ns - left.from_ns, place)
-            for place, (left, right) in enumerate(pairwise(few))
-            if _zone(left, window, borders) == _zone(right, window, borders)
+            (few[place + 1].to_ns - few[place].from_ns, place)
+            for place, (left, right) in enumerate(pairwise(zones))
+            if left == right
         ]
         if not pairs:
             break
         _, place = min(pairs)
         few[place : place + 2] = [Column.of(few[place : place + 2])]
+        del zones[place]
     return tuple(few)
 
 

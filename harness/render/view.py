@@ -16,9 +16,34 @@ from harness.render.text import count, seconds, shorten
 from harness.render.timeline import Column, Outage, Timeline, timeline
 
 DRAWN_MOST: Final = 250
-_SAYS_MOST, _REASON_MOST, _CELL_MOST, _BODY_MOST = 1_500, 2_000, 240, 600
-_HEADERS_MOST, _HEADER_MOST, _NOTES_MOST = 12, 200, 20
+_MANY: Final = 60
+"""From so many promises on, each gets less room."""
+
+_HEADERS_MOST, _NOTES_MOST, _NOTE_MOST = 12, 20, 500
 _ORDER: Final[tuple[VerdictWord, ...]] = ("broken", "unknown", "kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many bytes the texts of a promise may take."""
+
+    says: int = 6_000
+    reason: int = 6_000
+    cell: int = 300
+    body: int = 1_200
+    header: int = 300
+
+    @classmethod
+    def among(cls, promises: int) -> Room:
+        """Less for each, where there are many."""
+        share = min(1.0, _MANY / max(1, promises))
+        return cls(
+            says=max(300, int(cls().says * share**2)),
+            reason=max(400, int(cls().reason * share**2)),
+            cell=max(100, int(cls().cell * share)),
+            body=max(150, int(cls().body * share)),
+            header=max(60, int(cls().header * share)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +139,11 @@ def run_view(record: RunRecord, cases: Mapping[str, Case | str], place: str) -> 
         place: the report folder, as a command line should name it.
     """
     ordered = sorted(record.promises, key=lambda promise: _ORDER.index(promise.verdict))
+    room = Room.among(len(ordered))
     promises = tuple(
-        _promise(one, number, cases.get(one.counterexample or ""), place, record.clock)
+        _promise(
+            one, number, cases.get(one.counterexample or ""), room, _Where(place, record.clock)
+        )
         for number, one in enumerate(ordered, start=1)
     )
     counts = Counter(one.verdict for one in record.promises)
@@ -130,7 +158,7 @@ def run_view(record: RunRecord, cases: Mapping[str, Case | str], place: str) -> 
         started=f"{record.started:%Y-%m-%d %H:%M:%S} UTC",
         took=_took(record),
         promises=promises,
-        notes=tuple(shorten(note, _CELL_MOST * 2) for note in notes[:_NOTES_MOST]),
+        notes=tuple(shorten(note, _NOTE_MOST) for note in notes[:_NOTES_MOST]),
     )
 
 
@@ -158,29 +186,37 @@ def _took(record: RunRecord) -> str | None:
 # -- promises -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """The report folder as a command line names it, and how time was asked to pass."""
+
+    place: str
+    clock: str
+
+
 def _promise(
-    record: PromiseRecord, number: int, case: Case | str | None, place: str, clock: str
+    record: PromiseRecord, number: int, case: Case | str | None, room: Room, where: _Where
 ) -> PromiseView:
     no_case = case if isinstance(case, str) else None
     if case is None and record.counterexample is not None:
         no_case = f"only the first {DRAWN_MOST} are drawn; this one is in {record.counterexample}"
-    replay = None
-    if record.counterexample is not None:
-        replay = _replay(place, record.counterexample, clock)
+    drawn = number <= DRAWN_MOST
     return PromiseView(
         record=record,
         anchor=f"p{number}",
-        says=None if record.says is None else shorten(record.says, _SAYS_MOST),
-        reason=shorten(record.reason, _REASON_MOST),
-        short_reason=shorten(record.reason.partition("\n")[0], _CELL_MOST),
+        says=None if record.says is None else shorten(record.says, room.says),
+        reason=shorten(record.reason, room.reason),
+        short_reason=shorten(record.reason.partition("\n")[0], room.cell),
         intermittent=_intermittent(record),
-        known=None if record.baseline is None else shorten(record.baseline.said, _REASON_MOST),
+        known=None if record.baseline is None else shorten(record.baseline.said, room.reason),
         calls=sum(trial.evidence.get("calls", 0) for trial in record.trials),
         conclusive=sum(trial.verdict == "kept" for trial in record.trials),
-        trials=tuple(_trials(record.trials)),
-        case=_case(case, record.verdict) if isinstance(case, Case) else None,
+        trials=tuple(_trials(record.trials, room)) if drawn else (),
+        case=_case(case, record.verdict, room) if isinstance(case, Case) else None,
         no_case=no_case,
-        replay=replay,
+        replay=None
+        if record.counterexample is None
+        else _replay(where.place, record.counterexample, where.clock),
     )
 
 
@@ -198,7 +234,7 @@ def _intermittent(record: PromiseRecord) -> str | None:
     return None
 
 
-def _trials(trials: Sequence[TrialRecord]) -> Iterator[TrialView]:
+def _trials(trials: Sequence[TrialRecord], room: Room) -> Iterator[TrialView]:
     """One line for each that was played; those that were not, together by their reason."""
     idle: dict[str, list[TrialRecord]] = {}
     for trial in trials:
@@ -208,17 +244,17 @@ def _trials(trials: Sequence[TrialRecord]) -> Iterator[TrialView]:
             continue
         yield TrialView(
             names=(trial.name,),
-            purpose=shorten(trial.purpose, _CELL_MOST),
+            purpose=shorten(trial.purpose, room.cell),
             verdict=trial.verdict,
-            said="" if trial.verdict == "kept" else shorten(said, _CELL_MOST),
+            said="" if trial.verdict == "kept" else shorten(said, room.cell),
             evidence=_evidence(trial),
         )
     for said, group in idle.items():
         yield TrialView(
             names=tuple(trial.name for trial in group),
-            purpose=shorten(group[0].purpose, _CELL_MOST) if len(group) == 1 else "",
+            purpose=shorten(group[0].purpose, room.cell) if len(group) == 1 else "",
             verdict="unknown",
-            said=shorten(said, _CELL_MOST),
+            said=shorten(said, room.cell),
             evidence="",
         )
 
@@ -235,7 +271,7 @@ def _evidence(trial: TrialRecord) -> str:
 # -- counterexamples ------------------------------------------------------------------------------
 
 
-def _case(case: Case, verdict: str) -> CaseView:
+def _case(case: Case, verdict: str, room: Room) -> CaseView:
     line = timeline(case)
     later = (
         f" {count(line.later, 'later call')} of this trial are in the file." if line.later else ""
@@ -246,7 +282,7 @@ def _case(case: Case, verdict: str) -> CaseView:
         described=described(case, line),
         caption=f"{case.trial.name}: {case.trial.purpose}.{_shrunk(case)}{later}",
         rows=tuple(_rows(line)),
-        answer=_answer(case),
+        answer=_answer(case, room),
         seen=_seen(case, verdict),
     )
 
@@ -326,7 +362,7 @@ def _calls(column: Column, decimals: int) -> Row:
     return Row(time=time, what=what, detail=detail, kind="calls", decisive=decisive > 0)
 
 
-def _answer(case: Case) -> Answer | None:
+def _answer(case: Case, room: Room) -> Answer | None:
     by_index = {call.index: call for call in case.calls}
     last = by_index.get(case.witness[-1]) if case.witness else None
     if last is None:
@@ -335,10 +371,10 @@ def _answer(case: Case) -> Answer | None:
         call=f"{last.operation} by {last.caller}, {last.reading}",
         said=_said(last),
         headers=tuple(
-            (name, shorten(value, _HEADER_MOST)) for name, value in last.headers[:_HEADERS_MOST]
+            (name, shorten(value, room.header)) for name, value in last.headers[:_HEADERS_MOST]
         ),
         more_headers=max(0, len(last.headers) - _HEADERS_MOST),
-        body=shorten(_body(last.body), _BODY_MOST, "the file"),
+        body=shorten(_body(last.body), room.body, "the file"),
     )
 
 

@@ -129,8 +129,10 @@ def page() -> Iterator[Page]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # The browser wants its two pipes as descriptors 3 and 4.
         process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh"]
-            + [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            [
+                *("/bin/sh", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh"),
+                *(CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
+            ],
             pass_fds=(to_read, from_write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
