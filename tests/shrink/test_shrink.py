@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.plan import Cut, Heal, Phase, Send, Step, Wait
-from harness.shrink.reduce import Enough, reduce, size
+from harness.shrink.reduce import Enough, Search, reduce, size
 from harness.shrink.shrink import PLAYS_MOST, shrink
 from harness.shrink.unroll import Steps, tidy
 from harness.units import NS_PER_S
@@ -109,6 +109,22 @@ def test_it_is_never_worse_and_always_shows(plan: list[Step], needed: int, waite
     assert sizes == sorted(sizes, reverse=True)
     assert not found or (len(found[-1]) <= len(whole) and calls(found[-1]) <= calls(whole))
     assert found == reduce([whole], shows)
+
+
+def test_nothing_that_is_as_large_is_played() -> None:
+    """A plan that is no smaller than the best cannot be better, whatever it shows."""
+    asked: list[Steps] = []
+
+    def seen(plan: Steps) -> bool:
+        asked.append(plan)
+        return plan == (Send(caller="a"),)
+
+    assert reduce([(Send(caller="a"),), (Send(caller="b"),)], seen) == ((Send(caller="a"),),)
+    assert asked == [(Send(caller="a"),)]
+    search = Search(seen)
+    assert search.better((Send(caller="a"),))
+    assert not search.better((Send(caller="a", times=2),))
+    assert len(asked) == 2
 
 
 def test_when_time_is_up_the_smallest_until_then_stays() -> None:
