@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from harness.record import HTML, SUMMARY, RunRecord, read_run, write_text
 from harness.render.case import Case, Unreadable, read_case
-from harness.render.view import DRAWN_MOST, run_view
+from harness.render.view import run_view
 
 __all__ = ["HTML", "SUMMARY", "render"]
 
@@ -27,20 +27,18 @@ def render(directory: Path, record: RunRecord | None = None) -> tuple[Path, ...]
 
     if record is None:
         record = read_run(directory)
-    view = run_view(record, dict(_cases(directory, record)), _place(directory))
+    view = run_view(record, partial(_case, directory), _place(directory))
     pages = {directory / HTML: html(view), directory / SUMMARY: markdown(view)}
     for path, page in pages.items():
         write_text(path, page)
     return tuple(pages)
 
 
-def _cases(directory: Path, record: RunRecord) -> Iterator[tuple[str, Case | str]]:
-    names = [one.counterexample for one in record.promises if one.counterexample is not None]
-    for name in names[:DRAWN_MOST]:
-        try:
-            yield name, read_case(directory, name)
-        except Unreadable as problem:
-            yield name, str(problem)
+def _case(directory: Path, name: str) -> Case | str:
+    try:
+        return read_case(directory, name)
+    except Unreadable as problem:
+        return str(problem)
 
 
 def _place(directory: Path) -> str:

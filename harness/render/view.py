@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,7 +72,7 @@ class Answer:
 class CaseView:
     """A counterexample, laid out."""
 
-    case: Case
+    said: str
     figure: Figure
     described: str
     caption: str
@@ -130,20 +130,19 @@ class RunView:
         return tuple(one for one in self.promises if one.record.verdict == verdict)
 
 
-def run_view(record: RunRecord, cases: Mapping[str, Case | str], place: str) -> RunView:
+def run_view(record: RunRecord, read: Callable[[str], Case | str], place: str) -> RunView:
     """Arrange a run.
 
     Args:
         record: the run.
-        cases: by the names that the record gives, the counterexample or why it cannot be shown.
+        read: gives the counterexample of a name in the record, or why it cannot be shown; each is
+            asked for once and let go.
         place: the report folder, as a command line should name it.
     """
     ordered = sorted(record.promises, key=lambda promise: _ORDER.index(promise.verdict))
     room = Room.among(len(ordered))
     promises = tuple(
-        _promise(
-            one, number, cases.get(one.counterexample or ""), room, _Where(place, record.clock)
-        )
+        _promise(one, number, read, room, _Where(place, record.clock))
         for number, one in enumerate(ordered, start=1)
     )
     counts = Counter(one.verdict for one in record.promises)
@@ -195,12 +194,17 @@ class _Where:
 
 
 def _promise(
-    record: PromiseRecord, number: int, case: Case | str | None, room: Room, where: _Where
+    record: PromiseRecord,
+    number: int,
+    read: Callable[[str], Case | str],
+    room: Room,
+    where: _Where,
 ) -> PromiseView:
-    no_case = case if isinstance(case, str) else None
-    if case is None and record.counterexample is not None:
-        no_case = f"only the first {DRAWN_MOST} are drawn; this one is in {record.counterexample}"
     drawn = number <= DRAWN_MOST
+    case: Case | str | None = None
+    if record.counterexample is not None:
+        left_out = f"only the first {DRAWN_MOST} are drawn; this is in {record.counterexample}"
+        case = read(record.counterexample) if drawn else left_out
     return PromiseView(
         record=record,
         anchor=f"p{number}",
@@ -213,7 +217,7 @@ def _promise(
         conclusive=sum(trial.verdict == "kept" for trial in record.trials),
         trials=tuple(_trials(record.trials, room)) if drawn else (),
         case=_case(case, record.verdict, room) if isinstance(case, Case) else None,
-        no_case=no_case,
+        no_case=case if isinstance(case, str) else None,
         replay=None
         if record.counterexample is None
         else _replay(where.place, record.counterexample, where.clock),
@@ -277,7 +281,7 @@ def _case(case: Case, verdict: str, room: Room) -> CaseView:
         f" {count(line.later, 'later call')} of this trial are in the file." if line.later else ""
     )
     return CaseView(
-        case=case,
+        said=case.said,
         figure=figure(case, line),
         described=described(case, line),
         caption=f"{case.trial.name}: {case.trial.purpose}.{_shrunk(case)}{later}",
