@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness import record
-from harness.cli.annotations import append_summary, no_commands, on_github, remarks
+from harness.cli.github import append_summary, no_commands, on_github, remarks
 from harness.cli.reporter import Reporter
 from harness.errors import CouldNotRun, HarnessError, UsageError
 from harness.gate.baseline import load_baseline
