@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import heapq
-import re
 import time
-from collections.abc import Callable, Generator, Sequence
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 from harness.client import Request
 from harness.errors import HarnessError
 from harness.history import Call
+from harness.models.advice import read
 from harness.plan import (
     Cut,
     Heal,
@@ -26,14 +26,15 @@ from harness.plan import (
     WaitAdvised,
 )
 from harness.runner.callers import Caller
+from harness.runner.logins import LoginFailed
 from harness.runner.times import NotAtRest
 from harness.runner.world import World
 from harness.units import NS_PER_S
 
 _CHUNK = 64
 _LOST_IN_A_ROW = 5
+_UNAUTHORIZED = 401
 _SPREAD_NS = 5 * NS_PER_S
-_DIGITS = re.compile(r"\d{1,12}", re.ASCII)
 
 Waits = Generator[int, None, Played]
 """Yields instants of the target's monotonic clock that must come first; returns what was played."""
@@ -130,11 +131,11 @@ class Player:
     def _advised(self, step: WaitAdvised) -> int:
         if self._refusal is None or self._refusal.answered_target_ns is None:
             raise PlanEnded("no call was refused, so nothing was advised")
-        text = self._refusal.header("retry-after")
-        advised_ns = None if text is None else _advice_ns(text, self._world.wall_ns)
-        if advised_ns is None or advised_ns > step.most_ns:
-            raise PlanEnded(f"Retry-After was {text!r}, which cannot be waited for")
-        return self._refusal.answered_target_ns + advised_ns + step.extra_ns
+        text = self._refusal.header(step.header)
+        advice = None if text is None else read(text, step.reads, self._world.wall_ns)
+        if advice is None or advice.over_ns(self._refusal) > step.most_ns:
+            raise PlanEnded(f"{step.header.title()} was {text!r}, which cannot be waited for")
+        return advice.due_ns(self._refusal) + step.extra_ns
 
     def _until(self, step: Until) -> list[int]:
         indexes: list[int] = []
@@ -163,6 +164,9 @@ class Player:
                 self._marks["admitted"] = call.answered_target_ns
             elif said is False:
                 self._refusal = call
+            elif call.status == _UNAUTHORIZED:
+                with self._logins():
+                    self._world.check_token(call, self._key)
         if self._lost >= _LOST_IN_A_ROW:
             self._world.check_alive()
             raise PlanEnded(
@@ -190,14 +194,35 @@ class Player:
         if send.via_proxy:
             source = self._proxy
         kept = None if send.connection == "new" else f"{caller.number}:{symbol}:{send.connection}"
+        operation = self._operations[next(self._turn) % len(self._operations)]
+        forwarded = self._forwarded(send.forwarded)
         return self._world.composer.compose(
-            self._operations[next(self._turn) % len(self._operations)],
+            operation,
             caller,
             key=self._key,
             source=source,
-            forwarded=self._forwarded(send.forwarded),
+            forwarded=forwarded,
             connection=kept,
+            token=self._token(operation, caller, source, forwarded),
         )
+
+    def _token(
+        self, operation: str, caller: Caller, source: str | None, forwarded: str | None
+    ) -> str | None:
+        with self._logins():
+            return self._world.token(
+                operation, caller, key=self._key, source=source, forwarded=forwarded
+            )
+
+    @contextmanager
+    def _logins(self) -> Iterator[None]:
+        """A login that fails while a store is away says nothing, and ends no more than this plan."""
+        try:
+            yield
+        except LoginFailed as error:
+            if not self._world.is_cut:
+                raise
+            raise PlanEnded(f"{error}, while a store was away") from error
 
     def _forwarded(self, template: str | None) -> str | None:
         if template is None:
@@ -245,14 +270,3 @@ def play_together(world: World, players: Sequence[Player]) -> list[Played]:
         except StopIteration as stop:
             played[index] = stop.value
     return [one for one in played if one is not None]
-
-
-def _advice_ns(text: str, wall_ns: int) -> int | None:
-    """Nanoseconds from now that a Retry-After asks for; None where it cannot be read."""
-    if _DIGITS.fullmatch(text.strip()):
-        return int(text) * NS_PER_S
-    try:
-        until = parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return None
-    return max(0, int(until) * NS_PER_S - wall_ns)

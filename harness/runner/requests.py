@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from harness.client import Request
-from harness.contract.model import Contract, Identity, Operation
+from harness.contract.model import Contract, Identity, Sent
 from harness.contract.names import Names, expand, expand_value
 from harness.contract.request import method_and_path
 from harness.runner.callers import Caller
@@ -39,17 +39,80 @@ class Composer:
         source: str | None,
         forwarded: str | None,
         connection: str | None,
+        token: str | None = None,
     ) -> Request:
-        """One request of ``caller``; ``key`` names the identity to send, if it is one."""
+        """One request of ``caller``; ``key`` names the identity to send, if it is one.
+
+        ``token`` fills ``{token}``; without one, an identity that logs in is not sent.
+        """
         spec = self.contract.operations[operation]
+        named = self.identity_of(operation, key)
+        identity = None if named is None else self.contract.identities[named]
+        is_bare = identity is not None and identity.login is not None and token is None
+        return self._request(
+            spec,
+            operation,
+            caller,
+            key=key,
+            identity=identity,
+            carried=None if is_bare else identity,
+            token=token or "",
+            source=source,
+            forwarded=forwarded,
+            connection=connection,
+        )
+
+    def login(
+        self,
+        name: str,
+        caller: Caller,
+        *,
+        key: str,
+        source: str | None,
+        forwarded: str | None,
+    ) -> Request:
+        """The call by which ``caller`` gets the token of the identity ``name``."""
+        identity = self.contract.identities[name]
+        assert identity.login is not None
+        return self._request(
+            identity.login,
+            self.contract.login_operation(identity.login),
+            caller,
+            key=key,
+            identity=identity,
+            carried=None,
+            token="",
+            source=source,
+            forwarded=forwarded,
+            connection=None,
+        )
+
+    def identity_of(self, operation: str, key: str) -> str | None:
+        """The identity that a call carries: the promise's key if it is one, else the operation's own."""
+        own = self.contract.operations[operation].identity
+        return key if key in self.contract.identities else own
+
+    def _request(
+        self,
+        spec: Sent,
+        operation: str,
+        caller: Caller,
+        *,
+        key: str,
+        identity: Identity | None,
+        carried: Identity | None,
+        token: str,
+        source: str | None,
+        forwarded: str | None,
+        connection: str | None,
+    ) -> Request:
         names = Names({**self.names, "n": str(caller.number), "text": TEXT})
         quoted = Names({name: quote(value, safe="") for name, value in names.items()})
         method, path = method_and_path(spec.call)
         path = expand(path, quoted)
         headers = [(name, expand(value, names)) for name, value in spec.headers.items()]
-        identity = self._identity(spec, key)
-        if identity is not None:
-            path, extra = _identify(identity, path, names)
+        if carried is not None:
+            path, extra = _identify(carried, path, Names({**names, "token": token}))
             headers += extra
         if forwarded is not None:
             headers.append(("X-Forwarded-For", forwarded))
@@ -67,14 +130,10 @@ class Composer:
             connection=connection,
         )
 
-    def _identity(self, spec: Operation, key: str) -> Identity | None:
-        name = key if key in self.contract.identities else spec.identity
-        return None if name is None else self.contract.identities[name]
-
     def _complete(
         self,
         headers: list[tuple[str, str]],
-        spec: Operation,
+        spec: Sent,
         method: str,
         body: bytes,
         connection: str | None,
@@ -119,7 +178,7 @@ def _identify(
     return path, []
 
 
-def _body(spec: Operation, names: Mapping[str, str]) -> bytes:
+def _body(spec: Sent, names: Mapping[str, str]) -> bytes:
     if spec.has_json:
         return json.dumps(expand_value(spec.json_body, names)).encode()
     return expand(spec.body, names).encode() if spec.body is not None else b""

@@ -82,6 +82,12 @@ class SimulatedWorld:
     def check_alive(self) -> None:
         return
 
+    def check_token(self, *_: object) -> None:
+        return
+
+    def token(self, *_: object, **__: object) -> None:
+        return
+
     def spoil(self) -> None:
         return
 
