@@ -12,7 +12,7 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_MARKDOWN: Final = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^(?:[-+#=]|\d+(?=[.)])))")
+_MARKDOWN: Final = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|^(?:[-+#=]|\d+(?=[.)](?:\s|$))))")
 
 
 def clean(text: str) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,15 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
+
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser wants its two pipes as descriptors 3 and 4."""
 
 
 @dataclass
@@ -127,10 +137,9 @@ def page() -> Iterator[Page]:
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The browser wants its two pipes as descriptors 3 and 4.
         process = subprocess.Popen(
             [
-                *("/bin/sh", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh"),
+                *(sys.executable, "-c", _START, str(to_read), str(from_write)),
                 *(CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
             ],
             pass_fds=(to_read, from_write),
