@@ -26,6 +26,7 @@ VERSION: Final = 2
 
 _BODY_CHARS: Final = 2_000
 _MOST_BYTES: Final = 256 << 20
+_LATEST_NS: Final = 1 << 63
 _AGAIN: Final = "run `stormproof verify` again to get a new one"
 
 
@@ -81,6 +82,8 @@ class Saved:
         trial: the plan, with the name of the trial that it came from.
         finding: what was proved then.
         broken_in, worlds: in how many of how many fresh worlds it was seen.
+        wall_ns: the target's wall clock, since the epoch, when its first call was sent; None where
+            the file does not tell.
     """
 
     service: str
@@ -93,6 +96,7 @@ class Saved:
     finding: Finding
     broken_in: int
     worlds: int
+    wall_ns: int | None = None
 
 
 def to_json(
@@ -211,7 +215,13 @@ def read(path: Path, kinds: Mapping[str, type[Promise]]) -> Saved:
         ),
         broken_in=file.broken_in,
         worlds=file.worlds,
+        wall_ns=_first_sent(file.calls),
     )
+
+
+def _first_sent(calls: list[dict[str, Any]]) -> int | None:
+    sent = [call.get("sent_wall_ns") for call in calls]
+    return min((ns for ns in sent if isinstance(ns, int) and 0 <= ns < _LATEST_NS), default=None)
 
 
 def _values(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.contract.load import LoadedContract
 from harness.counterexample import Saved
 from harness.errors import UsageError
-from harness.plan import Cut, Heal
+from harness.plan import Cut, Heal, Phase
 from harness.runner.smallest import first_of, make_fresh_again
 from harness.runner.stage import Counterexample, Stage
 from harness.runner.world import ClockMode, World
@@ -108,6 +108,8 @@ def replay(
 ) -> Replayed:
     """Play it until it is seen again, in as many fresh worlds as are worth it.
 
+    On a held clock the first begins at the same place of the hour as then, for what hangs on that.
+
     Args:
         saved: what to play.
         loaded: its contract, :func:`prepared`.
@@ -147,7 +149,8 @@ def _once(stage: Stage, saved: Saved, number: int) -> tuple[Outcome, str, Counte
     frozen = stage.world.time.mode == "frozen"
     span_s = 0.0 if frozen else (trial.span_ns + stage.quiet_ns()) / NS_PER_S
     deadline_s = time.monotonic() + span_s + _SPARE_S
-    make_fresh_again(stage, trial, number, deadline_s)
+    wall_ns = _start_wall_ns(saved) if number == 0 else None
+    make_fresh_again(stage, trial, number, deadline_s, wall_ns=wall_ns)
     played = stage.play(trial, deadline_s)
     verdict = stage.judge(trial, played).verdict
     same = first_of(verdict, saved.finding.half)
@@ -160,6 +163,13 @@ def _once(stage: Stage, saved: Saved, number: int) -> tuple[Outcome, str, Counte
     if doubt is not None:
         return Outcome.INCONCLUSIVE, doubt, shown
     return Outcome.NOT_SEEN, "every call was answered as the promise allows", shown
+
+
+def _start_wall_ns(saved: Saved) -> int | None:
+    """When the plan began then; a first step that waits for a place in the second is left its time."""
+    if saved.wall_ns is None:
+        return None
+    return saved.wall_ns - (NS_PER_S if isinstance(saved.trial.steps[0], Phase) else 0)
 
 
 def _doubt(verdict: Verdict, shown: Counterexample) -> str | None:

@@ -29,6 +29,7 @@ _COSTLY_WORLDS: Final = 2
 """Plans of more calls are tried in fewer worlds, or the time would end before anything is smaller."""
 
 _GOLDEN: Final = 0.6180339887
+_HOUR_NS: Final = 3_600 * NS_PER_S
 
 
 def smallest(
@@ -39,7 +40,8 @@ def smallest(
     Args:
         stage: where the smaller plans are played.
         found: what is to be made smaller.
-        steady: it was seen in every fresh world.
+        steady: it was seen in every fresh world. One that then turns out to hang on the hour is
+            shrunk as one that is seen now and then.
         deadline_s: no plan is begun after this, on ``time.monotonic()``.
     """
     steps, played = found.trial.steps, found.played
@@ -48,12 +50,11 @@ def smallest(
     calls = replace(found.trial, steps=whole).calls
     frozen_worlds = _WORLDS if calls <= _COSTLY_CALLS else _COSTLY_WORLDS
     wire = _Wire(stage, found, finding.half, deadline_s)
-    made = shrink(
-        guesses(steps, played, finding.calls),
-        wire.play,
-        steady=steady,
-        worlds=frozen_worlds if stage.world.time.mode == "frozen" else 1,
-    )
+    starts = guesses(steps, played, finding.calls)
+    worlds = frozen_worlds if stage.world.time.mode == "frozen" else 1
+    made = shrink(starts, wire.play, steady=True, worlds=worlds) if steady else None
+    if made is None:
+        made = shrink(starts, wire.play, steady=False, worlds=worlds)
     if made is None or made.plan == whole:
         return found
     return replace(made.shown, shrunk_from=(len(whole), calls))
@@ -86,18 +87,23 @@ class _Wire:
         return None if told is None else self.stage.shown(trial, told, played)
 
 
-def make_fresh_again(stage: Stage, trial: Trial, number: int, deadline_s: float) -> bool:
+def make_fresh_again(
+    stage: Stage, trial: Trial, number: int, deadline_s: float, *, wall_ns: int | None = None
+) -> bool:
     """A fresh world for playing ``number`` of a plan; False if the time left has no room for it.
 
     On a held clock the playings are spread evenly over the promise's longest window, so that a plan
-    that is seen in several of them does not owe it to the hour. In real time new callers are fresh
-    enough, unless the key is shared or a store is cut off.
+    that is seen in several of them does not owe it to the hour; ``wall_ns`` asks for the place in the
+    hour of just this instant instead. In real time new callers are fresh enough, unless the key is
+    shared or a store is cut off.
     """
     world = stage.world
     if world.time.mode == "frozen":
         window_ns = max(1, stage.kind.quiet_ns(stage.promise) // 2)
         start_ns = world.now_ns + stage.quiet_ns()
         phase_ns = int(number * _GOLDEN % 1 * window_ns)
+        if wall_ns is not None:
+            window_ns, phase_ns = _HOUR_NS, wall_ns - (world.wall_ns - world.now_ns)
         world.move_to(start_ns + (phase_ns - start_ns) % window_ns)
         return True
     if needs_world(trial) or getattr(stage.promise, "key", None) == "global":

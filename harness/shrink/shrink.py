@@ -13,8 +13,9 @@ Shown = TypeVar("Shown")
 
 PLAYS_MOST: Final = 400
 _WALK_BACK: Final = 4
+_OFTEN: Final = 2
 _LAST: Final = 5
-"""Fresh worlds in which a plan is proved at last that does not show it each time."""
+"""A plan that does not show it each time must show it so often in so many fresh worlds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,8 @@ def shrink(
         starts: plans to start from, the smallest first, the whole plan last.
         play: plays a plan once; what it showed, or None if it did not break the same promise in
             the same way. Raises :class:`Enough` when no time is left.
-        steady: the defect was seen each time: a plan is accepted only if it is, too. Otherwise
-            once in ``worlds`` is enough, and twice at the end.
-        worlds: how many fresh worlds a plan is played in before it is accepted, at least 1.
+        steady: a plan is accepted only if it shows in each of ``worlds`` fresh worlds, at least 1.
+            Otherwise two of five are enough.
     Returns:
         None where no plan was seen often enough; then the original should stay.
     """
@@ -76,10 +76,10 @@ def shrink(
     if steady:
         accepted = reduce(starts, lambda plan: _each_time(plays, plan, worlds))
     else:
-        accepted = reduce(starts, lambda plan: any(plays.show(plan) for _ in range(worlds)))
+        accepted = reduce(starts, lambda plan: _twice(plays, plan))
     for plan in list(reversed(accepted))[:_WALK_BACK]:
         told = list(_last(plays, plan, worlds if steady else _LAST, steady=steady))
-        if all(told) if steady else sum(told) >= 2:
+        if all(told) if steady else sum(told) >= _OFTEN:
             seen, tried = (sum(told), len(told)) if told else (worlds, worlds)
             return Shrunk(plan, plays.shown[plan], seen, tried, plays.count)
     return None
@@ -96,6 +96,16 @@ def _each_time(plays: _Plays[Shown], plan: Steps, worlds: int) -> bool:
                 raise
             return True
     return True
+
+
+def _twice(plays: _Plays[Shown], plan: Steps) -> bool:
+    """Whether it shows often enough; no longer played than that is open."""
+    seen = 0
+    for left in reversed(range(_LAST)):
+        seen += plays.show(plan)
+        if seen == _OFTEN or seen + left < _OFTEN:
+            break
+    return seen == _OFTEN
 
 
 def _last(plays: _Plays[Shown], plan: Steps, worlds: int, *, steady: bool) -> Iterator[bool]:
