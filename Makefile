@@ -8,7 +8,7 @@ CONTRACTS := fixtures/targets/amodels/contract.yaml fixtures/targets/sum/contrac
 HAS_COMPILER := $(shell command -v cc || command -v gcc || command -v clang)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test check prove bench clean help
+.PHONY: demo test check prove bench wheel clean help
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
@@ -30,8 +30,17 @@ prove: $(VENV)/.dev ## the proofs that take long; the tests run a sample of them
 bench: $(VENV)/.dev ## the figures, as ratios where there is something to compare
 	$(BIN)/python -m tests.bench
 
+wheel: $(VENV)/.dev ## dist/*.whl, with the held clock built for x86-64 and arm64, tried in a fresh environment
+	$(PIP) ziglang build hatchling
+	rm -rf build dist
+	mkdir -p build/source
+	git ls-files -z | xargs -0 cp --parents --target-directory=build/source
+	$(BIN)/python -m harness.clock.prebuild build/source/harness/clock/prebuilt
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist build/source
+	$(BIN)/python -m tests.wheel dist/*.whl
+
 clean: ## remove what the other targets made here
-	rm -rf $(VENV) stormproof-report .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) stormproof-report build dist .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing. On Debian or Ubuntu: apt install python3 python3-venv" >&2; exit 1; }

@@ -86,10 +86,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load everything else if a contract is given."""
+    """Load everything else if a contract is given; without a path its promises are collected too."""
     if config.getoption("--contract"):
         from harness.plugin import fixtures, session  # noqa: PLC0415
 
+        if config.args_source is not config.ArgsSource.ARGS:
+            config.args.append(str(session.scenarios_directory()))
         run = session.Session(config)
         config.pluginmanager.register(run, "stormproof-session")
         config.pluginmanager.register(run.reports, "stormproof-reports")
