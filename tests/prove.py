@@ -7,28 +7,32 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from subprocess import run
 
 from fixtures.mutants import MUTANTS
+from fixtures.strangers import STRANGERS
 from harness.verdict import Status
 from tests.promises.rate_limit import brute_force
 from tests.quality.examine import busy_cores, examine, reference, slow_client
-from tests.quality.matrix import Row, healthy_rows, markdown, mutant_rows
+from tests.quality.matrix import Row, by_trial, healthy_rows, markdown, mutant_rows
+from tests.quality.strangers import pairs, strangers_markdown, why_not
 from tests.runner.test_simulated import HONEST
 from tests.runner.test_simulated import main as simulated
 
 RUNS = int(os.environ.get("STORMPROOF_PROVE_RUNS", "200"))
 SETS = int(os.environ.get("STORMPROOF_PROVE_SETS", "50"))
+PLANS = int(os.environ.get("STORMPROOF_PROVE_PLANS", "1000"))
 CASES = int(os.environ.get("STORMPROOF_PROVE_CASES", "4000"))
 
 
-def matrix() -> bool:
-    """Healthy targets and every planted defect, all promises."""
+def matrix(*, thorough: bool = False) -> bool:
+    """Healthy targets and every planted defect, all promises; each stranger under both contracts."""
     rows: list[Row] = []
-    for row in _all_rows():
+    for row in _all_rows(thorough=thorough):
         rows.append(row)
         print(".", end="", flush=True)
     print()
-    for line in markdown(rows):
+    for line in (*markdown(rows), *(("", *by_trial(rows)) if thorough else ())):
         print(line)
     missed = sum(bool(row.missed) for row in rows)
     accused = sum(bool(row.accused) for row in rows)
@@ -37,12 +41,29 @@ def matrix() -> bool:
         f"{len(MUTANTS)} defects: {len(MUTANTS) - missed} caught, {missed} missed; "
         f"{accused} wrongly accused; healthy targets not kept: {unkept}"
     )
-    return not missed and not accused and not unkept
+    return _strangers() and not missed and not accused and not unkept
 
 
-def _all_rows() -> Iterator[Row]:
+def every_trial() -> bool:
+    """The matrix once more, each trial played on each defect: which of them shows what."""
+    return matrix(thorough=True)
+
+
+def _all_rows(*, thorough: bool) -> Iterator[Row]:
     yield from healthy_rows()
-    yield from mutant_rows(thorough=False)
+    yield from mutant_rows(thorough=thorough)
+
+
+def _strangers() -> bool:
+    found = list(pairs())
+    for line in strangers_markdown(found):
+        print(line)
+    missing = [f"{each.name}: {why}" for each in STRANGERS if (why := why_not(each)) is not None]
+    for line in missing:
+        print(f"not examined: {line}")
+    wrong = [pair.stranger.name for pair in found if not pair.as_expected]
+    print(f"{len(found)} strangers, otherwise than foretold: {', '.join(wrong) or 'none'}")
+    return not wrong
 
 
 def loaded_machine() -> bool:
@@ -86,18 +107,30 @@ def placements() -> bool:
     return True
 
 
+def random_plans() -> bool:
+    """Plans drawn by Hypothesis, more of them than in the tests and other ones each time."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/runner/test_random_plans.py"]
+    environment = {**os.environ, "STORMPROOF_PLANS": str(PLANS)}
+    return run(command, check=False, env=environment).returncode == 0
+
+
 PROOFS: dict[str, Callable[[], bool]] = {
     "matrix": matrix,
     "simulations": simulations,
     "placements": placements,
+    "random plans": random_plans,
     "loaded machine": loaded_machine,
 }
 
 
 def main(names: list[str]) -> int:
-    """Run the proofs named, or all of them."""
+    """Run the proofs named, or all of them; ``matrix --trials`` plays every trial on each defect."""
     failed = []
-    for name, proof in PROOFS.items():
+    proofs = dict(PROOFS)
+    if "--trials" in names:
+        names = [name for name in names if name != "--trials"]
+        proofs["matrix"] = every_trial
+    for name, proof in proofs.items():
         if names and name not in names:
             continue
         print(f"== {name}: {(proof.__doc__ or '').strip()}", flush=True)

@@ -96,5 +96,22 @@ def markdown(rows: Iterable[Row]) -> Iterator[str]:
         )
 
 
+def by_trial(rows: Iterable[Row]) -> Iterator[str]:
+    """For each trial the defects that it shows, for rows of thorough examinations, a line each."""
+    shown: dict[str, list[str]] = {}
+    alone: dict[str, list[str]] = {}
+    for row in rows:
+        if row.mutant is None:
+            continue
+        for trial in row.trials:
+            shown.setdefault(trial, []).append(row.mutant.name)
+        if len(row.trials) == 1:
+            alone.setdefault(row.trials[0], []).append(row.mutant.name)
+    yield "| trial | defects that it shows | shown by no other |"
+    yield "|---|---|---|"
+    for trial, names in sorted(shown.items()):
+        yield f"| {trial} | {len(names)} | {_list(alone.get(trial, []))} |"
+
+
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "-"

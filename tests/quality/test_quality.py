@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.mutants import MUTANTS, Mutant
+from fixtures.mutants import MUTANTS, OTHER_WORDS, TARGETS, Mutant
+from fixtures.strangers import STRANGERS, Side, Stranger
 from harness.seeds import Seed
 from harness.verdict import Status
 from tests.quality.examine import busy_cores, examine, reference, slow_client
 from tests.quality.matrix import mutant_row
+from tests.quality.strangers import half, judged, why_not
 
 _DRAWN = Seed(11)
 
 
-def test_healthy_targets_keep_all_their_promises(target: str) -> None:
+def _sample() -> list[Mutant]:
+    """Some planted defects of each target, and some under words that are not their own."""
+    rng = _DRAWN.stream("mutants")
+    of_targets = [[m for m in MUTANTS if m.target == name and not m.words] for name in TARGETS]
+    others = [m for m in MUTANTS if m.words]
+    return [m for group in (*of_targets, others) for m in rng.sample(group, 5)]
+
+
+@pytest.mark.parametrize("name", [*TARGETS, *_DRAWN.stream("other words").sample(OTHER_WORDS, 2)])
+def test_healthy_targets_keep_all_their_promises(name: str) -> None:
     """Each promise of a healthy target is kept, with every trial conclusive."""
-    for name, result in examine(reference(target)).items():
-        assert result.verdict.status is Status.KEPT, f"{name}: {result.verdict.reason}"
+    for promise, result in examine(reference(name)).items():
+        assert result.verdict.status is Status.KEPT, f"{promise}: {result.verdict.reason}"
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", _sample(), ids=lambda mutant: mutant.name)
 def test_a_planted_defect_is_caught_and_nobody_else_accused(mutant: Mutant) -> None:
     """One promise that it breaks is named (drawn from the seed), with a counterexample."""
     promise = _DRAWN.stream(mutant.name).choice(sorted(mutant.breaks))
@@ -41,8 +52,17 @@ def test_nobody_is_accused_on_a_loaded_machine(load: object) -> None:
             assert result.verdict.status is not Status.BROKEN, f"{name}: {result.verdict.reason}"
 
 
-@pytest.fixture(params=["amodels", "sum"])
-def target(request: pytest.FixtureRequest) -> str:
-    """The reference targets."""
-    name: str = request.param
-    return name
+@pytest.mark.parametrize("side", ["kept", "broken"])
+@pytest.mark.parametrize(
+    "stranger",
+    _DRAWN.stream("strangers").sample(STRANGERS, 4),
+    ids=lambda stranger: stranger.name,
+)
+def test_a_released_limiter_keeps_what_it_says_and_no_more(stranger: Stranger, side: Side) -> None:
+    """Its documentation is right under one contract; the other one it breaks in the half foretold."""
+    reason = why_not(stranger)
+    if reason is not None:
+        pytest.skip(reason)
+    result = judged(stranger, side)
+    assert result.verdict.status == side, result.verdict
+    assert side == "kept" or half(result) in stranger.halves, result.verdict
