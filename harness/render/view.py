@@ -233,7 +233,7 @@ def _replay(place: str, name: str, clock: str) -> str:
 
 def _intermittent(record: PromiseRecord) -> str | None:
     for trial in record.trials:
-        if trial.verdict == "broken" and trial.broken_in < trial.worlds:
+        if trial.verdict == "broken" and 0 < trial.broken_in < trial.worlds:
             return f"{trial.broken_in}/{trial.worlds}"
     return None
 
