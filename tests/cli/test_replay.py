@@ -6,12 +6,14 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Stormproof
+from harness.cli.app import run
+from tests.cli.conftest import Stormproof
 
 Rewrite = Callable[..., Path]
 MODULE = "fixtures.targets.sum"
@@ -21,9 +23,24 @@ def mutant(name: str) -> tuple[str, str]:
     return MODULE, f"fixtures.mutants.{name}"
 
 
-def only_file(ran: Ran) -> Path:
-    (path,) = (ran.report / "counterexamples").iterdir()
+def only_file(report: Path) -> Path:
+    (path,) = (report / "counterexamples").iterdir()
     return path
+
+
+@pytest.fixture(scope="module")
+def found(
+    tmp_path_factory: pytest.TempPathFactory, contracts: dict[str, Path], repository: Path
+) -> Path:
+    """The counterexample of a limit that admits one too many."""
+    folder = tmp_path_factory.mktemp("found")
+    text = contracts["sum"].read_text().replace("cwd: ../../..", f"cwd: {repository}")
+    contract = folder / "contract.yaml"
+    contract.write_text(text.replace(*mutant("sum_off_by_one")))
+    command = [sys.executable, "-m", "harness", "verify", str(contract)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return only_file(folder / "stormproof-report")
 
 
 @pytest.mark.parametrize(
@@ -62,85 +79,95 @@ def test_a_broken_promise_is_seen_again_with_one_line(
 
 
 def test_once_it_is_mended_it_is_not_seen(
-    stormproof: Stormproof, rewrite: Rewrite, contracts: dict[str, Path]
+    stormproof: Stormproof, found: Path, contracts: dict[str, Path]
 ) -> None:
     """Exit code 0 against the healthy target, and the note that the contract is another now."""
-    ran = stormproof("verify", rewrite("sum", mutant("sum_off_by_one")))
-    path = only_file(ran)
-    again = stormproof("replay", path, "--contract", contracts["sum"])
+    again = stormproof("replay", found, "--contract", contracts["sum"])
     assert again.code == 0, again.out + again.err
     assert "not seen" in again.out
     assert "is not as it was" in again.out
     assert re.search(r"30 calls +200 *\n.*1 call +429  Retry-After 60", again.out), again.out
 
 
-def test_a_short_limit_is_replayed_in_real_time(stormproof: Stormproof, rewrite: Rewrite) -> None:
-    """Found on the held clock or not, it is seen on the real one too, and the note says so."""
-    path = rewrite("sum", mutant("sum_off_by_one"))
-    ran = stormproof("verify", path)
-    again = stormproof("replay", only_file(ran), "--clock", "real")
+def test_what_was_found_on_a_held_clock_is_seen_on_the_real_one(
+    stormproof: Stormproof, found: Path
+) -> None:
+    """A plan without waits needs no held clock; a note tells the difference."""
+    again = stormproof("replay", found, "--clock", "real")
     assert again.code == 1, again.out + again.err
     assert "the clock was frozen then and real now" in again.out
 
 
 def test_a_target_that_does_not_answer_as_it_should_is_inconclusive(
-    stormproof: Stormproof, rewrite: Rewrite
+    stormproof: Stormproof, found: Path, rewrite: Rewrite
 ) -> None:
     """Exit code 2: nothing was seen, but nothing was admitted or refused either."""
-    ran = stormproof("verify", rewrite("sum", mutant("sum_off_by_one")))
     path = rewrite("sum", ("/api/summarize", "/api/gone"))
-    again = stormproof("replay", only_file(ran), "--contract", path)
+    again = stormproof("replay", found, "--contract", path)
     assert again.code == 2, again.out + again.err
     assert "31 calls were answered neither way (404)" in again.out
 
 
 def test_a_target_that_does_not_start_is_inconclusive(
-    stormproof: Stormproof, rewrite: Rewrite
+    stormproof: Stormproof, found: Path, rewrite: Rewrite
 ) -> None:
     """Exit code 2, with its last words."""
-    ran = stormproof("verify", rewrite("sum", mutant("sum_off_by_one")))
     crash = "import sys; print('no config'); sys.exit(3)"
     path = rewrite("sum", (f'-m, {MODULE}, --port, "{{port}}"', f'-c, "{crash}", "{{port}}"'))
-    again = stormproof("replay", only_file(ran), "--contract", path)
+    again = stormproof("replay", found, "--contract", path)
     assert again.code == 2, again.out + again.err
     assert "could not run" in again.out
     assert "no config" in again.out
 
 
-def test_what_cannot_be_replayed_is_refused(
-    stormproof: Stormproof, rewrite: Rewrite, contracts: dict[str, Path], tmp_path: Path
+def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """What the command says; nothing is started for it, so it need not be a process."""
+    assert run(["replay", *map(str, words)]) == 4
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+def test_a_file_that_cannot_be_played_is_refused(
+    found: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 4, with what is wrong and what to do; nothing starts."""
-    contract = rewrite("sum", mutant("sum_off_by_one"))
-    path = only_file(stormproof("verify", contract))
-    values = json.loads(path.read_text())
+    """Exit code 4, with what is wrong: not there, cut off, old, too bold, another record."""
+    values = json.loads(found.read_text())
     cut = tmp_path / "cut.json"
-    cut.write_text(path.read_text()[:900])
+    cut.write_text(found.read_text()[:900])
     old = tmp_path / "old.json"
     old.write_text(json.dumps({**values, "version": 1}))
     bold = tmp_path / "bold.json"
     bold.write_text(json.dumps({**values, "plan": [{**values["plan"][0], "times": 10**6}]}))
-    for words, said in (
-        ([tmp_path / "none.json"], "is not there"),
-        ([cut], "was it cut off?"),
-        ([old], "older stormproof"),
-        ([bold], "times must be a whole number from 1 to 100000"),
-        ([path.parent.parent / "run.json"], "the record of a run"),
-        ([path, "--contract", contracts["amodels"]], "name the right contract with --contract"),
-        ([path, "--contract", tmp_path / "no.yaml"], "no.yaml"),
+    for path, said in (
+        (tmp_path / "none.json", "is not there"),
+        (cut, "was it cut off?"),
+        (old, "older stormproof"),
+        (bold, "times must be a whole number from 1 to 100000"),
+        (found.parent.parent / "run.json", "the record of a run"),
     ):
-        ran = stormproof("replay", *words)
-        assert ran.code == 4, (words, ran.out, ran.err)
-        assert said in ran.err, (said, ran.err)
-        assert "Traceback" not in ran.err
+        assert said in refused(capsys, path)
+
+
+def test_a_contract_that_does_not_fit_is_refused(
+    found: Path,
+    rewrite: Rewrite,
+    contracts: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 4: another service's, one without the operation, and one that is gone."""
+    said = refused(capsys, found, "--contract", contracts["amodels"])
+    assert "name the right contract with --contract" in said
+    assert "no.yaml" in refused(capsys, found, "--contract", tmp_path / "no.yaml")
     lacking = rewrite("sum", ("summarize:", "other:"), ("operation: summarize", "operation: other"))
-    ran = stormproof("replay", path, "--contract", lacking)
-    assert ran.code == 4
-    assert "needs the operation 'summarize'" in ran.err
-    contract.unlink()
-    ran = stormproof("replay", path)
-    assert ran.code == 4
-    assert "is not there any more; name it with --contract PATH" in ran.err
+    said = refused(capsys, found, "--contract", lacking)
+    assert "needs the operation 'summarize'" in said
+    moved = tmp_path / "moved.json"
+    values = json.loads(found.read_text())
+    moved.write_text(json.dumps({**values, "contract": str(tmp_path / "gone.yaml")}))
+    said = refused(capsys, moved)
+    assert "is not there any more; name it with --contract PATH" in said
 
 
 def test_what_is_found_in_real_time_is_seen_on_both_clocks(
@@ -150,11 +177,11 @@ def test_what_is_found_in_real_time_is_seen_on_both_clocks(
     ran = stormproof("verify", rewrite("sum", ("limit: 30/min", "limit: 5/2s")), "--clock", "real")
     assert ran.code == 1, ran.out + ran.err
     assert re.search(r"see it again: .*\.json --clock real\n", ran.out)
-    saved = json.loads(only_file(ran).read_text())
+    saved = json.loads(only_file(ran.report).read_text())
     assert saved["clock"] == "real"
     assert [(step["step"], step["times"]) for step in saved["plan"]] == [("Send", 6)]
-    real = stormproof("replay", only_file(ran), "--clock", "real")
+    real = stormproof("replay", only_file(ran.report), "--clock", "real")
     assert real.code == 1, real.out + real.err
     assert "clock real): 6 calls" in real.out
-    frozen = stormproof("replay", only_file(ran))
+    frozen = stormproof("replay", only_file(ran.report))
     assert frozen.code == 1, frozen.out + frozen.err
