@@ -121,7 +121,7 @@ def to_json(
         "service": loaded.contract.service,
         "contract": str(loaded.path),
         "contract_sha256": loaded.sha256,
-        "promise": promise.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "promise": promise.model_dump(mode="json", by_alias=True, exclude_unset=True),
         "seed": seed,
         "clock": clock,
         "trial": {"name": found.trial.name, "purpose": found.trial.purpose},
