@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.contract.load import load
 from harness.counterexample import VERSION, read, to_json
 from harness.errors import UsageError
 from harness.promises import words
@@ -68,6 +69,14 @@ def test_what_was_written_is_read(values: dict[str, Any], written: Written) -> N
     assert (saved.broken_in, saved.worlds) == (3, 3)
     assert saved.trial.calls == 14
     assert str(saved.contract) == "/nowhere/contract.yaml"
+
+
+@pytest.mark.parametrize("name", ["amodels", "sum"])
+def test_the_words_of_real_promises_come_back(name: str, contracts: dict[str, Path]) -> None:
+    """As they are written in a file, they say the same."""
+    for promise in load(contracts[name], words()).contract.promises:
+        written = promise.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert type(promise).model_validate_json(json.dumps(written)) == promise
 
 
 @pytest.mark.parametrize(
