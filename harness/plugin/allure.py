@@ -105,7 +105,11 @@ def _trial(trial: TrialRecord, at_ms: int) -> TestStepResult:
         stop=at_ms,
         parameters=[
             Parameter(name="purpose", value=shorten(clean(trial.purpose), _TEXT_MOST)),
-            *(Parameter(name=name, value=str(value)) for name, value in trial.evidence.items()),
+            *(
+                Parameter(name=name, value=str(value))
+                for name, value in trial.evidence.items()
+                if value
+            ),
         ],
     )
 
