@@ -64,7 +64,8 @@ class Reporter:
             ids = {promise.id for promise in loaded.contract.promises}
             count = len(ids & set(wanted.promises) if wanted.promises else ids)
             self._print(
-                f"[bold]{plain(loaded.contract.service)}[/]: {count} promises from "
+                f"[bold]{plain(loaded.contract.service)}[/]: {count} "
+                f"promise{'' if count == 1 else 's'} from "
                 f"{escape(str(loaded.path))}"
             )
         left = self._left.told(self._began_s)
@@ -95,8 +96,8 @@ class Reporter:
         self._left.began((service, promise), number, time.monotonic())
         if self._status is not None:
             said = (
-                f"{plain(service)} [bold]{plain(promise)}[/]  {plain(trial)}  "
-                f"[dim]trial {number} of {total}, promise {self._done + 1} of {self._total}[/]"
+                f"[bold]{plain(promise)}[/] {plain(trial)}  [dim]trial {number}/{total}, "
+                f"promise {self._done + 1}/{self._total}, {plain(service)}[/]"
             )
             self._status.update(_Line(said, self._left))
 
@@ -119,6 +120,8 @@ class Reporter:
 
     def _at(self) -> str:
         """Where the run is, as long as no trial has been heard of; workers send none."""
+        if self._done == self._total:
+            return "all promises done, writing the reports"
         if self._wanted.workers > 1:
             return f"{self._wanted.workers} workers, {self._done} of {self._total} promises done"
         return f"starting, {self._done} of {self._total} promises done"
@@ -179,4 +182,6 @@ class _Line:
     left: TimeLeft
 
     def __rich__(self) -> Text:
-        return Text.from_markup(f"{self.said}  [dim]{self.left.told(time.monotonic())}[/]")
+        line = Text.from_markup(f"{self.left.told(time.monotonic())}: {self.said}")
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return line
