@@ -7,7 +7,10 @@ are spans of the target's clock. Only ``Until`` and ``WaitAdvised`` look at answ
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
+
+Advised = Literal["retry_after", "delta", "epoch"]
+"""What a header that tells of an instant is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,19 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class WaitAdvised:
-    """Wait as long as the last refusal's Retry-After said, and ``extra_ns`` more.
+    """Wait as long as the last refusal's ``header`` said, and ``extra_ns`` more (or, below 0, less).
 
     Where it said nothing that can be read, or more than ``most_ns``, the plan ends here.
+
+    Attributes:
+        reads: how the header's value is meant: as Retry-After (seconds or an HTTP date), as a number
+            of seconds, or as seconds since the epoch.
     """
 
     extra_ns: int
     most_ns: int
+    header: str = "retry-after"
+    reads: Advised = "retry_after"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from harness.errors import UsageError
 from harness.plan import (
+    Advised,
     Cut,
     Expect,
     Heal,
@@ -30,6 +31,7 @@ SPAN_MOST_NS: Final = 366 * 86_400 * NS_PER_S
 _KINDS: Final[Mapping[str, type[Any]]] = {
     kind.__name__: kind for kind in (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal)
 }
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _FORWARDED: Final = re.compile(r"(\*|@[A-Za-z0-9_-]{1,64})(, ?(\*|@[A-Za-z0-9_-]{1,64})){0,15}")
 
@@ -127,6 +129,15 @@ def _text(pattern: re.Pattern[str], example: str) -> Callable[[Any, str], str]:
     return read
 
 
+def _choice(known: Collection[str]) -> Callable[[Any, str], str]:
+    def read(value: Any, where: str) -> str:
+        if value not in known:
+            raise UsageError(f"{where} must be one of {', '.join(known)}, got {_shown(value)}")
+        return str(value)
+
+    return read
+
+
 def _or_none(read: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     return lambda value, where: None if value is None else read(value, where)
 
@@ -169,7 +180,9 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "name": _SYMBOL,
     "ns": _NS,
     "since": _SYMBOL,
-    "extra_ns": _NS,
+    "extra_ns": _whole(-SPAN_MOST_NS, SPAN_MOST_NS),
     "most_ns": _NS,
+    "header": _text(_HEADER, "'retry-after'"),
+    "reads": _choice(get_args(Advised)),
     "dependency": _SYMBOL,
 }

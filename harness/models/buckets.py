@@ -147,10 +147,7 @@ class BucketRoom:
 
     def filled_by(self, call: Interval) -> bool:
         """Whether B tokens were used when ``call``, one of ``taken``, was admitted."""
-        bucket = self.bucket
-        return self._held(call) > (
-            (bucket.size - 1) * bucket.window_ns + bucket.slack_ns * bucket.count
-        )
+        return self._held(call) > (self.bucket.size - 1) * self.bucket.window_ns
 
 
 @dataclass(frozen=True)

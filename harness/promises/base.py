@@ -23,7 +23,8 @@ class Surroundings:
         frozen: the target's clock is held.
         can_call_from: whether this machine can call from a source address.
         rng: the random stream of this promise.
-        workers: processes that serve.
+        serving: how many processes of the target were seen to serve since it started; None where
+            that cannot be seen.
     """
 
     promises: Sequence[Promise]
@@ -31,7 +32,7 @@ class Surroundings:
     frozen: bool
     can_call_from: Callable[[str], bool]
     rng: Random
-    workers: int = 1
+    serving: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

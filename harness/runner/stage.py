@@ -63,6 +63,7 @@ class Stage:
             frozen=self.world.time.mode == "frozen",
             can_call_from=can_call_from,
             rng=self.world.seed.stream(contract.service, self.promise.id),
+            serving=self.world.serving,
         )
 
     def quiet_ns(self) -> int:

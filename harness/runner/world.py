@@ -19,6 +19,7 @@ from harness.runner.callers import Caller, fresh_callers, invented_addresses
 from harness.runner.journal import Journal
 from harness.runner.logins import LoginFailed, Logins, is_itself
 from harness.runner.requests import Composer
+from harness.runner.serving import Serving
 from harness.runner.starting import make_target
 from harness.runner.times import FrozenTime, RealTime, Time
 from harness.seeds import Seed
@@ -68,6 +69,7 @@ class World:
         self._client: Client | None = None
         self._journal = Journal(lambda: self.now_ns)
         self._jumped_ns = 0
+        self._serving: Serving | None = None
         self._cut: set[str] = set()
         self._spoiled = False
         self._avoid = {
@@ -199,6 +201,9 @@ class World:
             self._callers = fresh_callers(start, self._avoid)
 
     def _started(self) -> None:
+        several = any(getattr(each, "workers", 1) > 1 for each in self.contract.promises)
+        pid = self.target.pid
+        self._serving = Serving(pid) if several and pid is not None else None
         self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
 
     # -- what the world is --------------------------------------------------------------------
@@ -224,6 +229,11 @@ class World:
     def clock(self) -> HeldClock | None:
         """The held clock, None in real time."""
         return self._held if self.time.mode == "frozen" else None
+
+    @property
+    def serving(self) -> int | None:
+        """How many processes served since the target started; None where nobody asks, or none is seen."""
+        return None if self._serving is None else self._serving.processes
 
     def history(self) -> History:
         """All that happened since the target started."""
@@ -259,7 +269,12 @@ class World:
         if self._client is None:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
-        return self._journal.add(self._client.exchange(requests, together=together))
+        if self._serving is None:
+            return self._journal.add(self._client.exchange(requests, together=together))
+        self._serving.begin()
+        made = self._client.exchange(requests, together=together)
+        self._serving.end()
+        return self._journal.add(made)
 
     def token(
         self, operation: str, caller: Caller, *, key: str, source: str | None, forwarded: str | None

@@ -79,6 +79,11 @@ class SimulatedWorld:
     def call(self, index: int) -> Call:
         return self._calls[index]
 
+    @property
+    def serving(self) -> int | None:
+        """Its processes cannot be seen: it has none."""
+        return None
+
     def check_alive(self) -> None:
         return
 

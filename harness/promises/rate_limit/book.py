@@ -30,7 +30,6 @@ class Book:
         history: all calls since the target started.
         spans: from :func:`spans_of` of the same history.
         ok: statuses that mean admitted, by operation.
-        workers: processes that serve.
     """
 
     def __init__(
@@ -39,13 +38,12 @@ class Book:
         history: History,
         spans: Spans,
         ok: Mapping[str, frozenset[int]],
-        workers: int,
     ) -> None:
         self.promise = promise
         self.calls = history.calls
         self.spans = spans
         self.budgets = budgets_of(promise)
-        self.timeline = timeline_of(promise, history, workers)
+        self.timeline = timeline_of(promise, history)
         self.letters = tuple(letter_of(promise, ok, call) for call in self.calls)
         self.keys = tuple(key_of(promise, call) for call in self.calls)
         self.exclusive_from_ns = max(

@@ -33,6 +33,8 @@ def longest_wait_ns(promise: RateLimit) -> int:
         waits += [-(-promise.burst * rate.window_ns // rate.count) for rate in promise.limit]
     if promise.window == "approximate":
         waits += [2 * rate.window_ns for rate in promise.limit]
+    if promise.refill is not None:
+        waits.append(promise.refill)
     return max(waits) + NS_PER_S
 
 

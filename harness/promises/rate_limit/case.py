@@ -22,12 +22,10 @@ class Setting:
     Attributes:
         ok: statuses that mean admitted, by operation; empty or missing: any 2xx.
         others: the contract's other rate limits; their budgets may refuse a call rightly.
-        workers: processes that serve (only for a store whose ``when_down`` is ``local``).
     """
 
     ok: Mapping[str, frozenset[int]]
     others: tuple[RateLimit, ...] = ()
-    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class Case:
         calls = history.calls
         others = (each for each in setting.others if each.id != promise.id)
         return cls(
-            Book(promise, history, spans, setting.ok, setting.workers),
-            tuple(Book(each, history, spans, setting.ok, setting.workers) for each in others),
+            Book(promise, history, spans, setting.ok),
+            tuple(Book(each, history, spans, setting.ok) for each in others),
             first,
             min((call.sent_target_ns for call in calls[first:]), default=0),
         )

@@ -7,15 +7,15 @@ and how it is decided", sections 1 and 2.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from harness.history import History
 from harness.models.intervals import FOREVER
-from harness.promises.rate_limit import form, halves, sentences, store, waits
+from harness.promises.rate_limit import form, halves, headers, sentences, store, waits
 from harness.promises.rate_limit.budgets import margin_ns
 from harness.promises.rate_limit.case import Case, Setting
-from harness.promises.rate_limit.eras import set_back
+from harness.promises.rate_limit.eras import clock_steps
 from harness.promises.rate_limit.reading import Letter, Reading
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Finding, Verdict
@@ -37,6 +37,7 @@ class Judgement:
         full_cap: some key got all that any limit allows at once.
         widest_ns: the widest interval of an answered call.
         margin_exceeded: that is too wide for steps at an edge.
+        rivals: of counted refusals that another promise may have caused, its id.
     """
 
     findings: tuple[Finding, ...]
@@ -45,6 +46,7 @@ class Judgement:
     full_cap: bool
     widest_ns: int
     margin_exceeded: bool
+    rivals: Mapping[int, str] = field(default_factory=dict)
 
 
 def judge(
@@ -63,6 +65,7 @@ def judge(
     """
     case = Case.of(promise, history, setting, first_call)
     obeyed = list(waits.obeyed(case))
+    told = headers.judged(case)
     findings = _chosen(
         (
             halves.too_many(case),
@@ -72,19 +75,30 @@ def judge(
             waits.unreadable(case),
             waits.refused_again(case, obeyed),
             waits.admitted_early(case),
+            told.findings,
             store.away(case),
         )
     )
     counted = [index for index in case.new if own is None or index in own]
     filled = _filled(case, counted)
     evidence = _evidence(case, counted) | {
-        "retry_after_judged": len(obeyed),
         "full_limits": len(filled),
+        "retry_after_judged": len(obeyed),
+        "exact_judged": waits.held_back(case),
+        "headers_complete": told.complete,
+        "remaining_judged": told.remaining,
+        "reset_judged": told.reset,
+        "clock_set": clock_steps(history, first_call),
     }
-    evidence["clock_set_back"] = len(set_back(history))
     widest = _widest_ns(case, counted)
     return Judgement(
-        findings, case.readings, evidence, bool(filled), widest, widest > margin_ns(promise)
+        findings,
+        case.readings,
+        evidence,
+        bool(filled),
+        widest,
+        widest > margin_ns(promise),
+        _rivals(case, counted),
     )
 
 
@@ -142,6 +156,16 @@ def _filled(case: Case, counted: Sequence[int]) -> frozenset[int]:
         for limit in range(len(case.book.budgets))
         if any(case.book.is_filling(index, limit) for index in reversed(admitted))
     )
+
+
+def _rivals(case: Case, counted: Sequence[int]) -> Mapping[int, str]:
+    found: dict[int, str] = {}
+    for other in case.others:
+        for index in counted:
+            refused = case.book.letters[index] is Letter.R and index not in found
+            if refused and other.covers(index) and not other.owes(index):
+                found[index] = other.promise.id
+    return found
 
 
 def _widest_ns(case: Case, counted: Sequence[int]) -> int:

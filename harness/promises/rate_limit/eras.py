@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -13,7 +14,7 @@ from harness.promises.rate_limit.words import RateLimit
 from harness.units import NS_PER_MS
 
 _STEP_NS: Final = 50 * NS_PER_MS
-"""The wall clock may fall behind by less than this between two calls."""
+"""The wall clock may go by this much less or more between two calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +97,40 @@ def set_back(history: History) -> tuple[Break, ...]:
 
     Slewing by NTP (500 ppm) is no such step.
     """
-    if not is_real(history):
-        return ()
     return tuple(
-        Break(call.written_seq, call.sent_target_ns)
-        for before, call in pairwise(history.calls)
-        if _offset_ns(before) - _offset_ns(call)
-        > _STEP_NS + abs(call.sent_target_ns - before.sent_target_ns) // 1_000
+        Break(call.written_seq, call.sent_target_ns) for call, by_ns in _steps(history) if by_ns < 0
     )
+
+
+def clock_steps(history: History, first_call: int) -> int:
+    """How often the wall clock of a real target was set, back or forward, from that call on.
+
+    Nobody is accused for a step forward, since both clocks must agree; but a service that reads this
+    clock has forgotten too early what it should have remembered, and a trial that saw it proves
+    nothing.
+    """
+    if first_call >= len(history.calls):
+        return 0
+    since = history.calls[first_call].written_seq
+    return sum(call.written_seq > since for call, _ in _steps(history))
+
+
+def _steps(history: History) -> Iterator[tuple[Call, int]]:
+    """Calls before which the wall clock of a real target was set, and by how much."""
+    if not is_real(history):
+        return
+    for before, call in pairwise(history.calls):
+        by_ns = _offset_ns(call) - _offset_ns(before)
+        elapsed_ns = abs(call.sent_target_ns - before.sent_target_ns)
+        if abs(by_ns) > _STEP_NS + elapsed_ns // 1_000:
+            yield call, by_ns
 
 
 def _offset_ns(call: Call) -> int:
     return call.sent_wall_ns - call.sent_target_ns
 
 
-def timeline_of(promise: RateLimit, history: History, workers: int) -> Timeline:
+def timeline_of(promise: RateLimit, history: History) -> Timeline:
     """Cut ``history`` for ``promise``."""
     store = None if promise.store is None else promise.store.dependency
     first_written = min((call.written_seq for call in history.calls), default=FOREVER)
@@ -123,7 +143,7 @@ def timeline_of(promise: RateLimit, history: History, workers: int) -> Timeline:
     ]
     breaks = sorted([*breaks, *set_back(history)], key=lambda each: each.seq)
     outages = _outages(history, store)
-    return Timeline(tuple(breaks), _eras(promise, breaks, outages, workers), outages)
+    return Timeline(tuple(breaks), _eras(promise, breaks, outages), outages)
 
 
 def _outages(history: History, store: str | None) -> tuple[Outage, ...]:
@@ -140,9 +160,7 @@ def _outages(history: History, store: str | None) -> tuple[Outage, ...]:
     return tuple(outages)
 
 
-def _eras(
-    promise: RateLimit, breaks: list[Break], outages: tuple[Outage, ...], workers: int
-) -> tuple[Era, ...]:
+def _eras(promise: RateLimit, breaks: list[Break], outages: tuple[Outage, ...]) -> tuple[Era, ...]:
     """Between breaks one budget; ``local`` gives each process its own while the store is away.
 
     After a heal such a process may go on by itself until it tries the store again, nobody knows
@@ -159,6 +177,6 @@ def _eras(
             eras.append(Era(first, last, 1))
         elif is_local and first in cuts:
             following = [seq for seq in seqs if seq > cuts[first].last_seq]
-            eras.append(Era(first, last, workers))
-            eras.append(Era(first, min(following, default=FOREVER), workers + 1))
+            eras.append(Era(first, last, promise.workers))
+            eras.append(Era(first, min(following, default=FOREVER), promise.workers + 1))
     return tuple(eras)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from random import Random
 
 from harness.plan import Expect
+from harness.promises.rate_limit.budgets import budgets_of
 from harness.promises.rate_limit.words import RateLimit
-from harness.units import NS_PER_S, Rate
+from harness.units import Rate
 
 LARGE = 200
 """Caps over this get the reduced set of trials."""
+ONE = Expect.exactly(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,6 @@ class Scene:
         per_caller: the most calls of one client at one instant that no other promise may refuse.
         proxy: whether this machine can call from the first trusted proxy's address.
         rng: the stream of this promise's random plans.
-        workers: processes that serve.
     """
 
     frozen: bool
@@ -31,18 +32,30 @@ class Scene:
     per_caller: int | None
     proxy: bool
     rng: Random
-    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """A promise in the letters of "What `rate_limit` means": N, W, B, T, g, m, cap."""
+    """A promise in the letters of "What `rate_limit` means": N, W, B, T, g, m, cap.
+
+    Attributes:
+        n, w: the limit with the shortest window.
+        bucket: whether it is a bucket; ``cap`` is its size, else N.
+        t: W/N, rounded up.
+        step: the least span in which a bucket certainly gets a token: T, or its declared step.
+        g, m: granularity, and how near to a border a call may be put.
+        sliding: no other windows are declared, so that each step has one right answer.
+        recover: after so long without an admitted call all of the budget is there again.
+        frozen: the clock is held.
+        roomy: further limits leave the trials of the shortest one alone.
+    """
 
     n: int
     w: int
     bucket: bool
     cap: int
     t: int
+    step: int
     g: int
     m: int
     sliding: bool
@@ -52,21 +65,24 @@ class Numbers:
 
     @classmethod
     def of(cls, promise: RateLimit, scene: Scene) -> Numbers:
-        """Take the shortest window as the one that is tried; ``roomy`` if the others leave it alone."""
-        rate = min(promise.limit, key=lambda limit: limit.window_ns)
+        """Take the shortest window as the one that is tried."""
+        budgets = budgets_of(promise)
+        rate, budget = min(
+            zip(promise.limit, budgets, strict=True), key=lambda pair: pair[0].window_ns
+        )
         longer = [limit.count for limit in promise.limit if limit is not rate]
-        cap = promise.burst or rate.count
+        each = -(-rate.window_ns // rate.count)
         return cls(
             n=rate.count,
             w=rate.window_ns,
             bucket=promise.burst is not None,
-            cap=cap,
-            t=-(-rate.window_ns // rate.count),
+            cap=promise.burst or rate.count,
+            t=each,
+            step=each if promise.refill is None else promise.refill,
             g=promise.granularity,
             m=scene.margin_ns,
-            sliding=promise.window is None,
-            recover=rate.window_ns * (2 if promise.window == "approximate" else 1)
-            + 2 * promise.granularity,
+            sliding=promise.window is None and promise.refill is None,
+            recover=budget.memory_ns + promise.granularity,
             frozen=scene.frozen,
             roomy=all(count >= 2 * rate.count + 8 for count in longer),
         )
@@ -75,6 +91,11 @@ class Numbers:
     def large(self) -> bool:
         """Whether the reduced set is played."""
         return self.cap > LARGE
+
+    @property
+    def after(self) -> int:
+        """How long after an edge a call is safely behind it: 2g, or in real time as long as a burst."""
+        return 2 * self.g if self.frozen else self.m
 
     def full(self, used: int = 0) -> Expect | None:
         """What a burst of more than the cap admits when ``used`` calls came just before it.
@@ -87,27 +108,37 @@ class Numbers:
             return Expect.exactly(left)
         return Expect(max(0, left - 1), left) if self.frozen else None
 
+    def last(self) -> Expect | None:
+        """What is admitted at the instant at which the cap has just been used up."""
+        if self.bucket:
+            return Expect(0, 1) if self.frozen else None
+        return Expect.exactly(0)
+
     def none(self) -> Expect | None:
         """All refused, where time stands still or windows do not refill meanwhile."""
         return Expect.exactly(0) if self.frozen or not self.bucket else None
 
     def if_sliding(self, expect: Expect | None) -> Expect | None:
-        """Only sliding windows and buckets say what happens here; other windows are free."""
+        """Other windows, and buckets that refill in steps, are free here: their phase is not known."""
         return expect if self.sliding else None
+
+    def if_roomy(self, expect: Expect | None) -> Expect | None:
+        """Where further limits are near, they may refuse as well."""
+        return expect if self.roomy else None
+
+
+def exactly(admitted: int) -> Expect:
+    """Just so many."""
+    return Expect.exactly(admitted)
 
 
 def quiet_ns(promise: RateLimit) -> int:
     """How long no call must have come for any honest limiter to have forgotten all of them."""
     longest = 0
-    for rate in promise.limit:
+    for rate, budget in zip(promise.limit, budgets_of(promise), strict=True):
         filled = -(-(promise.burst or 0) * rate.window_ns // rate.count)
-        longest = max(longest, rate.window_ns, filled)
-    return 2 * longest + 2 * promise.granularity
-
-
-def advice_ns(promise: RateLimit) -> int:
-    """The longest Retry-After that is not absurd."""
-    return quiet_ns(promise) + NS_PER_S
+        longest = max(longest, 2 * rate.window_ns, 2 * filled, budget.memory_ns)
+    return longest + 2 * promise.granularity
 
 
 def smallest(rates: tuple[Rate, ...]) -> int:

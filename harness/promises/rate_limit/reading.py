@@ -9,12 +9,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from harness.history import Call
-from harness.promises.rate_limit.words import Exceeded, RateLimit
+from harness.promises.rate_limit.words import FAILURES, Exceeded, RateLimit
 
 _BODY_KEPT_BYTES: Final = 64 * 1024
 _PLAIN_REFUSAL: Final = 429
-_FAILURES: Final = frozenset({401, 403, 404, *range(500, 600)})
-"""Statuses that also say other things: a refusal only with its declared body or header."""
 
 
 class Letter(StrEnum):
@@ -70,7 +68,7 @@ def _is_refusal(exceeded: Exceeded, call: Call) -> bool:
         return True
     if call.status != exceeded.status:
         return False
-    if exceeded.status not in _FAILURES:
+    if exceeded.status not in FAILURES:
         return True
     return any(call.header(name) is not None for name in exceeded.headers) or (
         exceeded.body is not None and _missing_from_body(exceeded.body, call) is None

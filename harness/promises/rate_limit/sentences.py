@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.models.intervals import Excess
 from harness.promises.rate_limit.words import RateLimit
 from harness.units import Rate, format_duration, format_seconds
@@ -78,6 +80,54 @@ def absurd(at_ns: int, value: str, longest_ns: int) -> str:
     return (
         f"refused at {_at(at_ns)} with Retry-After {value}; no wait over "
         f"{format_seconds(longest_ns)} can be needed."
+    )
+
+
+def header_missing(at_ns: int, status: int | None, name: str) -> str:
+    """An answer lacks a header that every answer has."""
+    return f"answered at {_at(at_ns)} with {status}, header {name} is missing."
+
+
+def header_unreadable(at_ns: int, name: str, value: str) -> str:
+    """A header that should hold a number holds none."""
+    return f"answered at {_at(at_ns)} with {name} {value[:60]!r}, which is no number."
+
+
+def header_limit(at_ns: int, name: str, value: str, known: Sequence[int]) -> str:
+    """The limit that is told is not the one that is promised."""
+    promised = " or ".join(str(each) for each in known)
+    return f"answered at {_at(at_ns)} with {name} {value[:60]}; promised is {promised}."
+
+
+def header_absurd(at_ns: int, name: str, value: str, longest_ns: int) -> str:
+    """The reset lies further off than any budget needs."""
+    return (
+        f"answered at {_at(at_ns)} with {name} {value[:60]}; no budget needs more than "
+        f"{format_seconds(longest_ns)}."
+    )
+
+
+def header_remaining(who: str, told_ns: int, told: str, at_ns: int, used: int) -> str:
+    """Calls were said to be left, and one of them was refused."""
+    return (
+        f"{who} was told at {_at(told_ns)} with {told}; the call at {_at(at_ns)} was refused though at "
+        f"most {used} could have been used in between."
+    )
+
+
+def header_more(who: str, at_ns: int, name: str, count: int, admitted: int) -> str:
+    """Fewer calls were said to be left than were admitted at that instant."""
+    return (
+        f"{who} was told at {_at(at_ns)} with {name} {count}; {admitted} more were admitted at the "
+        "same instant."
+    )
+
+
+def header_reset(told_ns: int, name: str, value: str, at_ns: int) -> str:
+    """A caller who came a second after the reset was refused."""
+    return (
+        f"answered at {_at(told_ns)} with {name} {value[:60]}; the call at {_at(at_ns)}, "
+        f"{format_seconds(at_ns - told_ns)} later and with none in between, was refused."
     )
 
 

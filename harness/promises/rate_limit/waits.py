@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
+from harness.models.advice import Advice, retry_after
 from harness.promises.rate_limit import sentences
 from harness.promises.rate_limit.budgets import longest_wait_ns
 from harness.promises.rate_limit.case import Case
 from harness.promises.rate_limit.form import may_be_anothers
 from harness.promises.rate_limit.reading import Letter
-from harness.promises.rate_limit.retry_after import Wait, parse
 from harness.verdict import Finding
 
 
@@ -46,7 +46,7 @@ def unreadable(case: Case) -> Iterator[Finding]:
 def _unreadable(case: Case, index: int, value: str) -> str | None:
     call, promise = case.calls[index], case.promise
     at_ns = case.since(call.answered_target_ns or call.sent_target_ns)
-    wait = parse(value)
+    wait = retry_after(value, call.sent_wall_ns)
     if wait is None:
         return sentences.malformed(at_ns, value)
     longest = longest_wait_ns(promise)
@@ -61,8 +61,7 @@ def obeyed(case: Case) -> Iterator[Obeyed]:
         return
     for queue in _queues(case):
         for refused in queue.refused:
-            value = case.calls[refused].header("retry-after")
-            wait = None if value is None else parse(value)
+            value, wait = advice_of(case, refused)
             if value is None or wait is None:
                 continue
             follower = queue.follower(refused, wait)
@@ -100,14 +99,20 @@ def _one_limit_explains(case: Case, each: Obeyed) -> bool:
     return all(later <= {limit} for limit in case.book.maybe_full(each.refused))
 
 
+def advice_of(case: Case, index: int) -> tuple[str | None, Advice | None]:
+    """The Retry-After of an answer, as it was sent and as a client reads it."""
+    call = case.calls[index]
+    value = call.header("retry-after")
+    return value, None if value is None else retry_after(value, call.sent_wall_ns)
+
+
 def admitted_early(case: Case) -> Iterator[Finding]:
     """``exact``: for each key the first who was admitted over a second before the wait was over."""
     if not case.promise.has_retry_after or case.promise.retry_after != "exact":
         return
     for queue in _queues(case):
         for refused in queue.refused:
-            value = case.calls[refused].header("retry-after")
-            wait = None if value is None else parse(value)
+            value, wait = advice_of(case, refused)
             following = None if wait is None else queue.early(refused, wait)
             if value is None or following is None or may_be_anothers(case, refused):
                 continue
@@ -118,6 +123,13 @@ def admitted_early(case: Case) -> Iterator[Finding]:
             )
             yield _finding(case, said, value, (refused, following))
             break
+
+
+def held_back(case: Case) -> int:
+    """``exact``: how many calls came over a second before the wait was over, and were refused."""
+    if not case.promise.has_retry_after or case.promise.retry_after != "exact":
+        return 0
+    return sum(queue.is_held_back(refused) for queue in _queues(case) for refused in queue.refused)
 
 
 def _finding(case: Case, said: str, value: str, calls: tuple[int, ...]) -> Finding:
@@ -162,7 +174,7 @@ class _Queue:
     def _by_wall(self) -> list[tuple[int, int]]:
         return sorted((self.case.calls[index].sent_wall_ns, index) for index in self.own)
 
-    def follower(self, refused: int, wait: Wait) -> int | None:
+    def follower(self, refused: int, wait: Advice) -> int | None:
         """The first call of this trial's key that was sent when the wait was over."""
         case, call = self.case, self.case.calls[refused]
         slack, real = case.promise.granularity, len(case.book.spans) > 1
@@ -211,7 +223,23 @@ class _Queue:
     def _is_next(self, refused: int, follower: int) -> bool:
         return self.own[bisect_left(self.own, refused) + 1] == follower
 
-    def early(self, refused: int, wait: Wait) -> int | None:
+    def is_held_back(self, index: int) -> bool:
+        """Whether the refused call came certainly over a second too early for who was refused before."""
+        case = self.case
+        place = bisect_left(self.own, index)
+        if index < case.first or not place:
+            return False
+        before, later = self.own[place - 1], case.calls[index]
+        _, wait = advice_of(case, before)
+        if wait is None or case.book.letters[before] is not Letter.R:
+            return False
+        real = len(case.book.spans) > 1
+        moved = later.sent_target_ns > (case.calls[before].answered_target_ns or 0)
+        return moved and wait.is_over_by_far(
+            case.calls[before], later, case.promise.granularity, real=real
+        )
+
+    def early(self, refused: int, wait: Advice) -> int | None:
         """The next admitted call, if this trial's and certainly far too early."""
         case, book = self.case, self.case.book
         slack, real = case.promise.granularity, len(book.spans) > 1

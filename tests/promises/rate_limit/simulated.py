@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Protocol
+from typing import Protocol, Self
 
 from harness.history import Call, Event, History, TargetStarted
 from harness.units import NS_PER_MS, NS_PER_S
@@ -18,6 +18,19 @@ class Limiter(Protocol):
 
     def admits(self, key: str, now: int) -> bool:
         """Whether the call is admitted; it is counted as the limiter sees fit."""
+
+
+class Telling(Limiter, Protocol):
+    """A limiter that knows what it has left; asked at the instant of a call, after it."""
+
+    def left(self, key: str, now: int) -> int:
+        """So many calls more are admitted at this instant."""
+
+    def wait(self, key: str, now: int) -> int:
+        """In so many ns a call is admitted, if none comes before."""
+
+    def whole(self, key: str, now: int) -> int:
+        """In so many ns all of the budget is there, if no call comes before."""
 
 
 @dataclass
@@ -40,6 +53,29 @@ class Log:
             log.append(now)
         return admitted
 
+    def alone(self, key: str) -> Self:
+        """A copy that knows this key at least, to ask without being counted."""
+        return replace(self, seen=defaultdict(list, {key: list(self.seen.get(key, ()))}))
+
+    def _live(self, key: str, now: int) -> list[int]:
+        now -= now % self.stamp
+        return [each for each in self.seen[key] if each > now - self.window - self.closed]
+
+    def left(self, key: str, now: int) -> int:
+        return max(0, self.count - len(self._live(key, now)))
+
+    def wait(self, key: str, now: int) -> int:
+        live = self._live(key, now)
+        return self._gone(live[-self.count], now) if len(live) >= self.count else 0
+
+    def whole(self, key: str, now: int) -> int:
+        live = self._live(key, now)
+        return self._gone(live[-1], now) if live else 0
+
+    def _gone(self, stamped: int, now: int) -> int:
+        ready = stamped + self.window + self.closed
+        return ready + -ready % self.stamp - now
+
 
 @dataclass
 class Fixed:
@@ -57,8 +93,22 @@ class Fixed:
         self.windows[key] = began, used + 1
         return used < self.count
 
+    def alone(self, key: str) -> Self:
+        """A copy that knows this key at least, to ask without being counted."""
+        return replace(self, windows={each: v for each, v in self.windows.items() if each == key})
+
     def _border(self, now: int, phase: int) -> int:
         return now - (now - phase) % self.window
+
+    def left(self, key: str, now: int) -> int:
+        began, used = self.windows.get(key, (now, 0))
+        return self.count if now >= began + self.window else max(0, self.count - used)
+
+    def wait(self, key: str, now: int) -> int:
+        return 0 if self.left(key, now) else self.whole(key, now)
+
+    def whole(self, key: str, now: int) -> int:
+        return self.windows[key][0] + self.window - now if key in self.windows else 0
 
 
 @dataclass
@@ -76,6 +126,40 @@ class TwoBuckets:
         admitted = before + (self.used[key, number] + 1) * self.window <= self.count * self.window
         self.used[key, number] += admitted
         return admitted
+
+    def left(self, key: str, now: int) -> int:
+        number, elapsed = divmod(now - self.phase, self.window)
+        before = self.used[key, number - 1] * (self.window - elapsed)
+        return max(0, (self.count - self.used[key, number]) * self.window - before) // self.window
+
+    def wait(self, key: str, now: int) -> int:
+        number, elapsed = divmod(now - self.phase, self.window)
+        for ahead in (0, 1, 2):
+            before, used = self.used[key, number + ahead - 1], self.used[key, number + ahead]
+            since = self._ready(before, used)
+            if since is not None and (ahead or since >= elapsed):
+                return ahead * self.window + since - elapsed
+            if since is not None:
+                return 0
+        return 2 * self.window
+
+    def alone(self, key: str) -> Self:
+        """A copy that knows this key at least, to ask without being counted."""
+        return replace(self, used=defaultdict(int, self.used))
+
+    def _ready(self, before: int, used: int) -> int | None:
+        """From when on in a window a call is admitted; None: not in this one."""
+        room = (self.count - used - 1) * self.window
+        if room < 0:
+            return None
+        since = max(0, self.window - room // before) if before else 0
+        return since if since < self.window else None
+
+    def whole(self, key: str, now: int) -> int:
+        number, elapsed = divmod(now - self.phase, self.window)
+        if self.used[key, number]:
+            return 2 * self.window - elapsed
+        return self.window - elapsed if self.used[key, number - 1] else 0
 
 
 @dataclass
@@ -101,20 +185,100 @@ class Bucket:
         self.levels[key] = level, now
         return admitted
 
+    def left(self, key: str, now: int) -> int:
+        return self.levels.get(key, (self.size * self.window, now))[0] // self.window
+
+    def wait(self, key: str, now: int) -> int:
+        return self._until(self.window, key, now)
+
+    def whole(self, key: str, now: int) -> int:
+        return self._until(self.size * self.window, key, now)
+
+    def _until(self, wanted: int, key: str, now: int) -> int:
+        level, then = self.levels.get(key, (self.size * self.window, now))
+        if level >= wanted:
+            return 0
+        ready = then - -(wanted - level) // self.count
+        return ready + -(ready - self.phase) % self.step - now
+
 
 @dataclass
 class All:
     """Several limits, asked in turn; a refusal is charged to none of them."""
 
-    limits: Sequence[Log]
+    limits: Sequence[Log | Fixed | TwoBuckets]
 
     def admits(self, key: str, now: int) -> bool:
-        trial = [replace(each, seen={key: list(each.seen.get(key, ()))}) for each in self.limits]
-        if not all(each.admits(key, now) for each in trial):
+        if not all(each.alone(key).admits(key, now) for each in self.limits):
             return False
         for each in self.limits:
             each.admits(key, now)
         return True
+
+
+@dataclass
+class InTurn:
+    """Several limits, each of which counts what it admits, also where a later one refuses."""
+
+    limits: Sequence[Limiter]
+
+    def admits(self, key: str, now: int) -> bool:
+        return all(each.admits(key, now) for each in self.limits)
+
+
+@dataclass
+class Both:
+    """A budget of each key's own, and one that all share; a refusal is charged to neither."""
+
+    own: Log
+    shared: Log
+
+    def admits(self, key: str, now: int) -> bool:
+        if not (self.own.left(key, now) and self.shared.left("all", now)):
+            return False
+        return self.own.admits(key, now) and self.shared.admits("all", now)
+
+
+@dataclass
+class Queue:
+    """A service that makes callers wait instead of refusing them: one call in W/N."""
+
+    count: int
+    window: int
+    free: dict[str, int] = field(default_factory=dict)
+
+    def release(self, key: str, now: int) -> int:
+        """When the call is let through."""
+        at = max(now, self.free.get(key, now))
+        self.free[key] = at + self.window // self.count
+        return at
+
+    def admits(self, key: str, now: int) -> bool:
+        return self.release(key, now) >= now
+
+
+@dataclass
+class Racing:
+    """Looks before it leaps: of calls at one moment each sees only what came before them all."""
+
+    inner: Log
+    seen: dict[str, int] | None = None
+
+    def began(self) -> None:
+        """Several calls come at the same moment."""
+        self.seen = {}
+
+    def ended(self) -> None:
+        """They were all answered."""
+        self.seen = None
+
+    def admits(self, key: str, now: int) -> bool:
+        if self.seen is None:
+            return self.inner.admits(key, now)
+        admitted = self.seen.setdefault(key, self.inner.left(key, now)) > 0
+        if admitted:
+            self.inner.seen[key].append(now)
+        return admitted
 
 
 @dataclass

@@ -211,9 +211,9 @@ def replace_clock(events: History) -> History:
 # The store
 
 
-def stored(when_down: str, limit: str = "3/10s") -> object:
+def stored(when_down: str, limit: str = "3/10s", **more: object) -> object:
     """A promise whose counts are in redis."""
-    return promise(limit, store={"dependency": "redis", "when_down": when_down})
+    return promise(limit, store={"dependency": "redis", "when_down": when_down}, **more)
 
 
 BEFORE = calls("0 A*3; 0 R")
@@ -269,15 +269,14 @@ def test_after_the_heal_the_limit_holds_again() -> None:
 
 def test_processes_that_limit_by_themselves_add_up() -> None:
     """``local``: workers times N while the store is away; afterwards the store's N on top."""
-    setting = Setting(ok={}, workers=2)
     fault = outage(500, 1, (5_000, 1))
-    words = stored("local")
-    assert halves(words, joined(fault, calls("1 A*6", first_seq=1_000)), setting) == []
-    assert halves(words, joined(fault, calls("1 A*7", first_seq=1_000)), setting) == ["upper"]
+    words = stored("local", workers=2)
+    assert halves(words, joined(fault, calls("1 A*6", first_seq=1_000))) == []
+    assert halves(words, joined(fault, calls("1 A*7", first_seq=1_000))) == ["upper"]
     healed = joined(fault, calls("1 A*6", first_seq=1_000), calls("1 A*3", first_seq=6_000))
-    assert halves(words, healed, setting) == []
+    assert halves(words, healed) == []
     never = joined(fault, calls("30 A*10", first_seq=6_000))
-    assert halves(words, never, setting) == ["upper"]
+    assert halves(words, never) == ["upper"]
 
 
 def test_lost_data_cuts_whoever_s_it_was() -> None:

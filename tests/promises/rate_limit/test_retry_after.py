@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.models.advice import retry_after
 from harness.promises.rate_limit.check import judge
-from harness.promises.rate_limit.retry_after import parse
 from harness.units import NS_PER_S
-from tests.promises.rate_limit.notation import SETTING, history, promise
+from tests.promises.rate_limit.notation import EPOCH_NS, SETTING, history, promise
 
 HEADER = {"headers": ["Retry-After"]}
 WAIT = promise(exceeded=HEADER)
@@ -28,7 +28,7 @@ NOVEMBER = "Tue, 14 Nov 2023 22:13:"  # second 20 of this minute is EPOCH_NS
 )
 def test_what_can_be_read(value: str, seconds: int) -> None:
     """Whole seconds, and the three forms of an HTTP date."""
-    wait = parse(value)
+    wait = retry_after(value, EPOCH_NS)
     assert wait is not None
     assert (wait.delta_ns or wait.date_ns or 0) == seconds * NS_PER_S
 
@@ -46,7 +46,7 @@ def test_what_can_be_read(value: str, seconds: int) -> None:
 )
 def test_what_cannot_be_read(value: str) -> None:
     """A fraction, a sign, a unit, another date: a client would be lost, so it is a break."""
-    assert parse(value) is None
+    assert retry_after(value) is None
     found = judge(WAIT, history(f"0 A*3; 0 R({value})"), SETTING).findings
     assert [finding.half for finding in found] == ["retry_after"]
     assert "which is neither whole seconds nor an HTTP date" in found[0].said
