@@ -163,6 +163,41 @@ def schema() -> int:
     return 0
 
 
+@app.command(epilog="Example: `stormproof init http://127.0.0.1:8000 --output contract.yaml`")
+def init(
+    url: Annotated[str, typer.Argument(metavar="URL", help="where the service runs")],
+    *,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="the contract to write")] = Path(
+        "contract.yaml"
+    ),
+    openapi: Annotated[
+        str | None,
+        typer.Option(metavar="PATH_OR_URL", help="its OpenAPI document, where it is not found"),
+    ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="certificates (PEM) that an https service is checked against"),
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="a host outside loopback to look at")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
+) -> int:
+    """Write a first contract from a running service's OpenAPI document and a few harmless GETs."""
+    from harness.cli.init import Wanted, init  # noqa: PLC0415
+
+    return init(
+        Wanted(
+            url=url,
+            output=output,
+            openapi=openapi,
+            trust=trust,
+            allow=tuple(allow or ()),
+            force=force,
+        )
+    )
+
+
 @app.command(epilog="Example: `stormproof demo --broken`")
 def demo(
     *,

@@ -13,7 +13,7 @@ from harness.contract.load import LoadedContract
 from harness.gate.estimate import in_all_s
 from harness.plan import Cut
 from harness.plugin import BUDGET
-from harness.plugin.settings import budget_s, check_selection, load_all
+from harness.plugin.settings import budget_s, load_all
 from harness.units import NS_PER_S
 
 
@@ -24,13 +24,14 @@ def show_plan(paths: Sequence[Path]) -> int:
         HarnessError: a contract cannot be used.
     """
     contracts = load_all(paths)
-    check_selection(contracts, frozenset())
     console = Console(highlight=False)
     for loaded in contracts:
         console.print(f"[bold]{escape(loaded.contract.service)}[/] ({escape(str(loaded.path))})")
-        for line in (*_touched(loaded), *_faults(loaded)):
+        for line in (*_touched(loaded), *_logins(loaded), *_faults(loaded)):
             console.print(f"  {escape(line)}", soft_wrap=True)
         console.print()
+        if not loaded.contract.promises:
+            console.print("  promises nothing yet: add to its promises, then verify it")
         for line in _trials(loaded):
             console.print(f"  {line}", soft_wrap=True)
         console.print()
@@ -52,13 +53,24 @@ def _touched(loaded: LoadedContract) -> Iterator[str]:
         )
     for command in target.setup:
         yield f"runs     {' '.join(command)}; what it leaves is not undone"
-    yield (
-        f"starts   {' '.join(target.command or ())} in {target.cwd or '{contract.dir}'}: a free "
-        "loopback port; its whole process group is ended afterwards"
-    )
+    started = target.started()
+    for name, process in started.items():
+        said = "" if len(started) == 1 else f"{name}: "
+        folder = process.cwd or target.cwd or "{contract.dir}"
+        port = "a free loopback port; " if name in target.listening() else ""
+        yield (
+            f"starts   {said}{' '.join(process.command)} in {folder}: {port}"
+            "its whole process group is ended afterwards"
+        )
     yield "holds    the clock of these processes, where it can; released before they are ended"
     yield "calls    only that port, from 127.0.0.1 and fresh addresses 127.64.0.1 and up"
     yield "writes   the report folder, and a private folder that is removed"
+
+
+def _logins(loaded: LoadedContract) -> Iterator[str]:
+    for name, identity in loaded.contract.identities.items():
+        if identity.login is not None:
+            yield f"logs in  each client of {name}, by {identity.login.call}; nothing logs it out"
 
 
 def _faults(loaded: LoadedContract) -> Iterator[str]:
