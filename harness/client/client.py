@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import ssl
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from harness.client.exchange import Exchange, Instant
-from harness.client.wire import Address, Connection, begin_connect
+from harness.client.wire import Address, Connection, SecuredConnection, begin_connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.client.request import Request
+    from harness.client.tls import Secured
     from harness.history import Call
 
     Step = Callable[[Exchange, int], bool]
@@ -42,6 +44,7 @@ class Client:
             through, and the connections in use are closed.
         timeout_s: real time without any progress (a byte, or ``quiet`` said True) after which an
             answer is given up; one that still trickles is given up after six times as long.
+        secured: how to speak TLS; all handshakes are done before anything is written. None: plain.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class Client:
         next_seq: Callable[[], int],
         quiet: Callable[[], bool] | None = None,
         timeout_s: float = 10.0,
+        secured: Secured | None = None,
     ) -> None:
+        self._secured = secured
         self._address = Address(host, port)
         self._instant = instant
         self._next_seq = next_seq
@@ -112,14 +117,33 @@ class Client:
 
     def _connect(self, exchanges: Sequence[Exchange], *, fresh: bool = False) -> None:
         """Give each exchange a connection, kept or new; those that cannot have one are ended."""
-        pending = []
+        pending, opened = [], []
         for one in exchanges:
             kept = None if fresh else self._take_kept(one.request)
             if kept is not None:
                 one.use(kept, self._address.header)
-            elif not self._open(one):
+                continue
+            opened.append(one)
+            if not self._open(one):
                 pending.append(one)
         self._drive(pending, _WRITE, self._connected)
+        if self._secured is not None:
+            self._secure([one for one in opened if not one.ended])
+
+    def _secure(self, exchanges: Sequence[Exchange]) -> None:
+        """Shake hands on all of them at once; whoever waits lets the others go on."""
+        self._drive(
+            [one for one in exchanges if not self._shook_hands(one, 0)], _READ, self._shook_hands
+        )
+
+    def _shook_hands(self, one: Exchange, _events: int) -> bool:
+        try:
+            return one.connection.shake_hands()
+        except ssl.SSLError as error:
+            self._end(one, "closed" if isinstance(error, ssl.SSLEOFError) else "garbage")
+        except OSError:
+            self._end(one, "reset")
+        return True
 
     def _take_kept(self, request: Request) -> Connection | None:
         if request.connection is None:
@@ -138,7 +162,12 @@ class Client:
         sock, code = begin_connect(self._address, one.request.source)
         self._connections += 1
         peer_sees = one.request.source or self._address.loopback
-        one.use(Connection(sock, self._connections, peer_sees), self._address.header)
+        connection = (
+            Connection(sock, self._connections, peer_sees)
+            if self._secured is None
+            else SecuredConnection(sock, self._connections, peer_sees, self._secured)
+        )
+        one.use(connection, self._address.header)
         if (
             code == errno.EINPROGRESS
         ):  # on loopback it is there by now: ask again, in place of waiting
@@ -185,7 +214,7 @@ class Client:
         return one.write(self._instant, self._next_seq)
 
     def _write_step(self, one: Exchange, events: int) -> bool:
-        if events & _READ:  # an answer before its request was whole
+        if events & _READ and one.connection.speaks():  # an answer before its request was whole
             one.wrote(self._next_seq)
             return True
         try:
@@ -203,7 +232,9 @@ class Client:
             self._end(one, None)
 
     def _read(self, exchanges: Sequence[Exchange]) -> None:
-        self._drive(exchanges, _READ, self._read_step)
+        early = [one for one in exchanges if one.connection.has_more()]
+        done = [one for one in early if self._read_step(one, _READ)]
+        self._drive([one for one in exchanges if one not in done], _READ, self._read_step)
 
     def _read_step(self, one: Exchange, _events: int) -> bool:
         done = one.read(self._instant)

@@ -63,7 +63,7 @@ class Exchange:
         if self.offset == 0:
             self._sent = instant()
         try:
-            self.offset += self.connection.sock.send(memoryview(self.data)[self.offset :])
+            self.offset += self.connection.send(memoryview(self.data)[self.offset :])
         except BlockingIOError:
             return False
         except OSError:
@@ -83,7 +83,7 @@ class Exchange:
     def read(self, instant: Callable[[], Instant]) -> bool:
         """Take what came; True when nothing more is wanted."""
         try:
-            data = self.connection.sock.recv(_CHUNK_BYTES)
+            data = self.connection.receive(_CHUNK_BYTES)
         except BlockingIOError:
             return False
         except OSError:

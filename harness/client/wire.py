@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import socket
+import ssl
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,8 @@ from harness.errors import CouldNotRun
 
 if TYPE_CHECKING:
     import h11
+
+    from harness.client.tls import Secured
 
 _IP_BIND_ADDRESS_NO_PORT: Final = 24  # of Linux: choose the port when the peer is known
 
@@ -43,6 +46,28 @@ class Connection:
         self.parser: h11.Connection = new_parser()
         self.reused = False
 
+    def send(self, data: memoryview) -> int:
+        """Hand bytes to the kernel; how many it took.
+
+        Raises:
+            BlockingIOError: none for now.
+            OSError: the connection broke.
+        """
+        return self.sock.send(data)
+
+    def receive(self, most: int) -> bytes:
+        """What has come, at most so many bytes; none: the peer closed its side.
+
+        Raises:
+            BlockingIOError: nothing for now.
+            OSError: the connection broke.
+        """
+        return self.sock.recv(most)
+
+    def speaks(self) -> bool:
+        """Whether, the socket being readable, the peer has said something (or left)."""
+        return True
+
     def idle(self) -> bool:
         """Whether it is still open and silent, as a kept connection has to be."""
         try:
@@ -52,6 +77,93 @@ class Connection:
         except OSError:
             return False
         return False  # closed by the peer, or it spoke without being asked
+
+    def has_more(self) -> bool:
+        """Whether `receive` has something although the socket may not be readable any more."""
+        return False
+
+    def shake_hands(self) -> bool:
+        """Whether it can be used; if not, ask again when its socket is readable."""
+        return True
+
+
+class SecuredConnection(Connection):
+    """The same over TLS, where bytes may come that say nothing to us (tickets, key updates)."""
+
+    __slots__ = ("_ahead", "_is_ended", "_secured")
+
+    def __init__(self, sock: socket.socket, number: int, peer_sees: str, secured: Secured) -> None:
+        super().__init__(sock, number, peer_sees)
+        self._secured = secured
+        self._ahead = bytearray()
+        self._is_ended = False
+
+    def shake_hands(self) -> bool:
+        """Go on with the handshake; its few bytes always fit into a new socket's buffer.
+
+        Raises:
+            CouldNotRun: the certificate is not the right one.
+            OSError: the connection broke, or the peer speaks no TLS.
+        """
+        if not isinstance(self.sock, ssl.SSLSocket):
+            self.sock = self._secured.wrap(self.sock)
+        assert isinstance(self.sock, ssl.SSLSocket)
+        try:
+            self.sock.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except ssl.SSLCertVerificationError as error:
+            raise CouldNotRun(self._secured.distrust(error)) from None
+        return True
+
+    def send(self, data: memoryview) -> int:
+        """Hand bytes to the kernel, as one record or several."""
+        try:
+            return self.sock.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            raise BlockingIOError from error
+
+    def receive(self, most: int) -> bytes:
+        """What has come; a whole record at least, as the selector sees none of its rest."""
+        if not self._ahead and not self._is_ended:
+            self._read(most)
+        data = bytes(self._ahead)
+        self._ahead.clear()
+        return data
+
+    def speaks(self) -> bool:
+        """Whether the peer has said something (or left); it is kept for `receive`."""
+        try:
+            if not self._ahead and not self._is_ended:
+                self._read(1)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def has_more(self) -> bool:
+        """Whether `receive` has something although the socket may not be readable any more."""
+        return bool(self._ahead) or self._is_ended
+
+    def idle(self) -> bool:
+        """Whether it is still open and silent, as a kept connection has to be."""
+        return not self.speaks()
+
+    def _read(self, most: int) -> None:
+        assert isinstance(self.sock, ssl.SSLSocket)
+        try:
+            data = self.sock.recv(most)
+            self._is_ended = not data
+            self._ahead += data
+            while data and self.sock.pending():
+                data = self.sock.recv(self.sock.pending())
+                self._ahead += data
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+            if not self._ahead:
+                raise BlockingIOError from error
+        except ssl.SSLZeroReturnError:
+            self._is_ended = True
 
 
 def begin_connect(address: Address, source: str | None) -> tuple[socket.socket, int]:

@@ -114,7 +114,7 @@ def _operation(operation: Described) -> Iterator[str]:
         yield f"  {_comment(operation.summary)}"
     yield f"  {operation.name}:"
     yield f"    call: {_text(operation.call)}"
-    yield from (f"    {_comment(f'FILL IN: {guess} is made up')}" for guess in operation.guesses)
+    yield from (f"    {_comment(f'FILL IN: {guess}')}" for guess in operation.guesses)
     if operation.headers:
         yield f"    headers: {_json(operation.headers)}"
     if operation.has_json:

@@ -37,7 +37,7 @@ class Described:
         json: the body, or ``None`` with ``has_json`` false.
         body: a body that is no JSON.
         identity: name of the client that it wants, if any.
-        guesses: what was made up, and has to be looked at.
+        guesses: what was made up or left out, and has to be looked at; whole sentences.
         refusal_headers: of its 429 answer; None where the document knows no such answer.
         hints: limits that its texts speak of.
     """
@@ -214,7 +214,7 @@ class _Reader:
                 continue
             value, is_known = self._examples.of_parameter(parameter)
             if not is_known:
-                guesses.append(f"{name} = {value}")
+                guesses.append(f"{name} = {value} is made up")
             if where == "path":
                 values[name] = value
             else:
@@ -222,7 +222,7 @@ class _Reader:
         parts = re.split(r"\{([^{}]*)\}", path)
         for place in range(1, len(parts), 2):
             if parts[place] not in values:
-                guesses.append(f"{parts[place]} = 1")
+                guesses.append(f"{parts[place]} = 1 is made up")
             parts[place] = quote(values.get(parts[place], "1"), safe="")
         for place in range(0, len(parts), 2):
             parts[place] = quote(parts[place], safe="/:@!$&'()*+,;=-._~%")
@@ -244,7 +244,7 @@ class _Reader:
                 continue
             found[name] = doubled(value)
             if not is_known:
-                guesses.append(f"{name}: {value}")
+                guesses.append(f"{name}: {value} is made up")
         return found
 
     def _with_body(
@@ -255,11 +255,11 @@ class _Reader:
             return made
         kind = min(content, key=lambda each: (_rank(each), each))
         value, is_known = self._examples.of_body(_mapping(content[kind]))
-        if not is_known:
-            guesses.append("its body")
         if len(json.dumps(value)) > _BODY_MAX:
-            guesses.append("its body, which is too long to be copied from the document")
+            guesses.append("its body is too long to be copied from the document")
             value = {}
+        elif not is_known:
+            guesses.append("its body is made up")
         if _rank(kind) == 0:
             return replace(made, json=doubled(value), has_json=True)
         if kind == _FORM and isinstance(value, dict):
@@ -267,7 +267,7 @@ class _Reader:
                 {name: each for name, each in value.items() if not isinstance(each, dict | list)}
             )
             return replace(made, body=text, headers={**made.headers, "Content-Type": _FORM})
-        guesses.append(f"its body, which is {_line(kind, 40)}")
+        guesses.append(f"its body is left out: {_line(kind, 40)}")
         return made
 
     def _identity(self, spec: Mapping[str, Any]) -> str | None:

@@ -93,7 +93,20 @@ def services(_world: World) -> Mapping[str, Service]:
 @pytest.fixture
 def client(target: TargetHandle) -> Iterator[httpx.Client]:
     """An httpx client on the target; it follows no redirects and uses no proxy."""
-    with httpx.Client(base_url=target.url, trust_env=False, timeout=10.0) as client:
+    secured = target.secured
+
+    def name_peer(request: httpx.Request) -> None:
+        """The certificate is for a name, and we call an address."""
+        if secured is not None:
+            request.extensions = {**request.extensions, "sni_hostname": secured.name}
+
+    with httpx.Client(
+        base_url=target.url,
+        trust_env=False,
+        timeout=10.0,
+        verify=True if secured is None else secured.context,
+        event_hooks={"request": [name_peer]},
+    ) as client:
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.client.tls import Secured
 from harness.runner.world import World
 from harness.units import NS_PER_S, parse_duration_ns
 
@@ -24,8 +25,14 @@ class TargetHandle:
 
     @property
     def url(self) -> str:
-        """``http://HOST:PORT``, without a trailing slash."""
-        return f"http://{self._world.composer.authority}"
+        """``http://HOST:PORT`` (or https), without a trailing slash."""
+        scheme = "http" if self.secured is None else "https"
+        return f"{scheme}://{self._world.composer.authority}"
+
+    @property
+    def secured(self) -> Secured | None:
+        """How it speaks TLS: ``context`` and the ``name`` that its certificate is checked for."""
+        return self._world.target.secured
 
     def output(self) -> str:
         """The last lines that the target printed."""

@@ -193,6 +193,7 @@ class World:
             instant=self._instant,
             next_seq=self._journal.next_seq,
             quiet=self._quiet,
+            secured=target.secured,
         )
         self._logins = Logins(self._send_one, lambda: self.now_ns, self.composer.names)
         if self._callers is None:
