@@ -294,22 +294,26 @@ def read_run(directory: Path) -> RunRecord:
             "stormproof verify --report wrote"
         ) from error
     try:
-        head = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{path} is no JSON, or was cut off: {error}") from error
-    if not isinstance(head, dict) or head.get("format") != "stormproof-run":
-        raise UsageError(f"{path} is no run record of Stormproof")
-    if head.get("version") != VERSION:
-        raise UsageError(
-            f"{path} is of version {head.get('version')!r}, this Stormproof reads {VERSION}; "
-            f"verify again, or use the Stormproof that wrote it"
-        )
-    try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path} is no whole run record: {where}: {first['msg']}") from error
+        raise UsageError(f"{path} {_unreadable(text, error)}") from error
+
+
+def _unreadable(text: bytes, error: ValidationError) -> str:
+    """What is wrong with a record that cannot be read: the first thing first."""
+    try:
+        head = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        return f"is no JSON, or was cut off: {wrong}"
+    if not isinstance(head, dict) or head.get("format") != "stormproof-run":
+        return "is no run record of Stormproof"
+    if head.get("version") != VERSION:
+        return (
+            f"is of version {head.get('version')!r}, this Stormproof reads {VERSION}; "
+            "verify again, or use the Stormproof that wrote it"
+        )
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"is no whole run record: {'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
