@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -35,21 +35,6 @@ class Column:
         if proof is None:
             return self.calls[reading, True] + self.calls[reading, False]
         return self.calls[reading, proof]
-
-    @classmethod
-    def of(cls, parts: Sequence[Column]) -> Column:
-        """Several as one; at least one."""
-        calls: Counter[tuple[Reading, bool]] = Counter()
-        answers: Counter[str] = Counter()
-        for part in parts:
-            calls.update(part.calls)
-            answers.update(part.answers)
-        return cls(
-            from_ns=parts[0].from_ns,
-            to_ns=max(part.to_ns for part in parts),
-            calls=calls,
-            answers=answers,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +84,8 @@ def timeline(case: Case) -> Timeline:
     outages = tuple(_outages(case.events, origin_ns, end_ns))
     borders = [edge for o in outages for edge in (o.from_ns, o.to_ns) if edge is not None]
     told = proof if case.half == "retry_after" else frozenset()
-    columns = _few(_instants(shown, proof, origin_ns, told), window, sorted(borders))
+    groups = _few(_instants(shown, origin_ns), window, sorted(borders))
+    columns = tuple(_column(group, proof, told) for group in groups)
     return Timeline(
         columns=columns,
         window=window,
@@ -110,20 +96,37 @@ def timeline(case: Case) -> Timeline:
     )
 
 
-def _instants(
-    calls: Iterable[ShownCall], proof: frozenset[int], origin_ns: int, told: frozenset[int]
-) -> Sequence[Column]:
-    """One column for each instant; calls in ``told`` are named with their Retry-After."""
-    found: dict[int, Column] = {}
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Calls that stand together, not counted yet."""
+
+    from_ns: int
+    to_ns: int
+    calls: list[ShownCall]
+
+    @classmethod
+    def of(cls, parts: Sequence[_Group]) -> _Group:
+        """Several as one; at least one, in order."""
+        calls = [call for part in parts for call in part.calls]
+        return cls(parts[0].from_ns, max(part.to_ns for part in parts), calls)
+
+
+def _instants(calls: Iterable[ShownCall], origin_ns: int) -> Sequence[_Group]:
+    """One group for each instant."""
+    found: dict[int, list[ShownCall]] = defaultdict(list)
     for call in calls:
-        at_ns = call.sent_target_ns - origin_ns
-        column = found.get(at_ns)
-        if column is None:
-            column = Column(from_ns=at_ns, to_ns=at_ns, calls=Counter(), answers=Counter())
-            found[at_ns] = column
-        column.calls[call.reading, call.index in proof] += 1
-        column.answers[_answer(call, told=call.index in told)] += 1
-    return [found[at_ns] for at_ns in sorted(found)]
+        found[call.sent_target_ns - origin_ns].append(call)
+    return [_Group(at_ns, at_ns, found[at_ns]) for at_ns in sorted(found)]
+
+
+def _column(group: _Group, proof: frozenset[int], told: frozenset[int]) -> Column:
+    """Count a group; calls in ``told`` are named with their Retry-After."""
+    return Column(
+        from_ns=group.from_ns,
+        to_ns=group.to_ns,
+        calls=Counter((call.reading, call.index in proof) for call in group.calls),
+        answers=Counter(_answer(call, told=call.index in told) for call in group.calls),
+    )
 
 
 def _answer(call: ShownCall, *, told: bool) -> str:
@@ -134,11 +137,11 @@ def _answer(call: ShownCall, *, told: bool) -> str:
 
 
 def _few(
-    columns: Sequence[Column], window: tuple[int, int], borders: Sequence[int]
-) -> tuple[Column, ...]:
+    groups: Sequence[_Group], window: tuple[int, int], borders: Sequence[int]
+) -> tuple[_Group, ...]:
     """Join neighbours, those first that are shortest together; never over an edge that matters."""
-    few = _bucketed(columns, window, borders)
-    zones = [_zone(column, window, borders) for column in few]
+    few = _bucketed(groups, window, borders)
+    zones = [_zone(group, window, borders) for group in few]
     while len(few) > COLUMNS_MOST:
         pairs = [
             (few[place + 1].to_ns - few[place].from_ns, place)
@@ -148,31 +151,31 @@ def _few(
         if not pairs:
             break
         _, place = min(pairs)
-        few[place : place + 2] = [Column.of(few[place : place + 2])]
+        few[place : place + 2] = [_Group.of(few[place : place + 2])]
         del zones[place]
     return tuple(few)
 
 
 def _bucketed(
-    columns: Sequence[Column], window: tuple[int, int], borders: Sequence[int]
-) -> list[Column]:
+    groups: Sequence[_Group], window: tuple[int, int], borders: Sequence[int]
+) -> list[_Group]:
     """Even neighbourhoods first, so that the joining stays cheap."""
-    size = -(-len(columns) // _BUCKETS_MOST)
+    size = -(-len(groups) // _BUCKETS_MOST)
     if size <= 1:
-        return list(columns)
-    buckets: list[Column] = []
-    for _, group in groupby(columns, lambda column: _zone(column, window, borders)):
+        return list(groups)
+    buckets: list[_Group] = []
+    for _, group in groupby(groups, lambda group: _zone(group, window, borders)):
         own = list(group)
-        buckets += [Column.of(own[at : at + size]) for at in range(0, len(own), size)]
+        buckets += [_Group.of(own[at : at + size]) for at in range(0, len(own), size)]
     return buckets
 
 
-def _zone(column: Column, window: tuple[int, int], borders: Sequence[int]) -> tuple[int, ...]:
+def _zone(group: _Group, window: tuple[int, int], borders: Sequence[int]) -> tuple[int, ...]:
     """Before, at, inside, at the end of, after the window; and between which outages."""
     from_ns, to_ns = window
-    inside = (column.from_ns > from_ns) + (column.from_ns >= from_ns)
-    inside += (column.to_ns >= to_ns) + (column.to_ns > to_ns)
-    return inside, bisect_right(borders, column.from_ns)
+    inside = (group.from_ns > from_ns) + (group.from_ns >= from_ns)
+    inside += (group.to_ns >= to_ns) + (group.to_ns > to_ns)
+    return inside, bisect_right(borders, group.from_ns)
 
 
 def _outages(events: Iterable[Happening], origin_ns: int, end_ns: int) -> Iterable[Outage]:
