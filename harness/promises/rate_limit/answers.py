@@ -98,6 +98,8 @@ class Answers:
         value, advice = self.reset_of(index)
         if advice is None:
             return sentences.header_unreadable(at_ns, name, value), "unreadable"
+        if case.clock_set and advice.date_ns is not None:
+            return None
         longest = max(
             longest_wait_ns(book.promise) + book.promise.granularity
             for book in (case.book, *self._others_with(index, "reset"))

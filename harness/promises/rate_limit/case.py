@@ -8,6 +8,7 @@ from functools import cached_property
 
 from harness.history import Call, History
 from harness.promises.rate_limit.book import Book
+from harness.promises.rate_limit.eras import clock_steps
 from harness.promises.rate_limit.reading import Letter, Reading, is_whole, missing_form
 from harness.promises.rate_limit.spans import spans_of
 from harness.promises.rate_limit.words import RateLimit
@@ -37,12 +38,15 @@ class Case:
         others: accounts of the contract's other rate limits.
         first: index of the first call that is judged; older ones only count.
         origin_ns: target time that the sentences count from: when the first of them was sent.
+        clock_set: the wall clock of a real target was set at some time, so that a date which it had
+            told before says nothing any more.
     """
 
     book: Book
     others: tuple[Book, ...]
     first: int
     origin_ns: int
+    clock_set: bool = False
 
     @classmethod
     def of(cls, promise: RateLimit, history: History, setting: Setting, first: int) -> Case:
@@ -55,6 +59,7 @@ class Case:
             tuple(Book(each, history, spans, setting.ok) for each in others),
             first,
             min((call.sent_target_ns for call in calls[first:]), default=0),
+            clock_steps(history, 0) > 0,
         )
 
     @property

@@ -49,6 +49,8 @@ def _unreadable(case: Case, index: int, value: str) -> str | None:
     wait = retry_after(value, call.sent_wall_ns)
     if wait is None:
         return sentences.malformed(at_ns, value)
+    if case.clock_set and wait.date_ns is not None:
+        return None
     longest = longest_wait_ns(promise)
     if promise.retry_after != "present" and wait.over_ns(call) > longest + promise.granularity:
         return sentences.absurd(at_ns, value, longest)

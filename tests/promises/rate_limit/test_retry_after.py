@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
+from harness.history import History
 from harness.models.advice import retry_after
 from harness.promises.rate_limit.check import judge
 from harness.units import NS_PER_S
@@ -115,3 +119,71 @@ def test_another_limit_that_may_be_full_excuses_the_second_refusal() -> None:
         promise(["3/10s", "40/100s"], exceeded=HEADER), history("0 A*3; 0 R(2); 3 R(7)"), SETTING
     )
     assert [each.half for each in single.findings] == ["retry_after"]
+
+
+@pytest.mark.parametrize(
+    ("year", "wall_year", "meant"),
+    [
+        ("94", 2023, 1994),
+        ("23", 2023, 2023),
+        ("73", 2023, 2073),
+        ("74", 2023, 1974),
+        ("01", 2099, 2101),
+    ],
+)
+def test_a_year_of_two_digits_is_near(year: str, wall_year: int, meant: int) -> None:
+    """At most fifty years ahead (RFC 9110, 5.6.7)."""
+    wall_ns = int(datetime(wall_year, 6, 1, tzinfo=UTC).timestamp()) * NS_PER_S
+    advice = retry_after(f"Sunday, 06-Nov-{year} 08:49:37 GMT", wall_ns)
+    assert advice is not None
+    assert advice.date_ns is not None
+    assert datetime.fromtimestamp(advice.date_ns // NS_PER_S, tz=UTC).year == meant
+
+
+def shifted(text: str, by_s: list[int]) -> History:
+    """Real time, the wall clock of each call off by so many seconds."""
+    events = history(text, clock="real")
+    moved = [
+        replace(
+            call,
+            sent_wall_ns=call.sent_wall_ns + seconds * NS_PER_S,
+            answered_wall_ns=None
+            if call.answered_wall_ns is None
+            else call.answered_wall_ns + seconds * NS_PER_S,
+        )
+        for call, seconds in zip(events.calls, by_s, strict=True)
+    ]
+    return History((events.events[0], *moved))
+
+
+@pytest.mark.parametrize("jump_s", [0, 6, -6])
+def test_a_date_on_a_wall_clock_that_was_set_accuses_nobody(jump_s: int) -> None:
+    """A service that counts elapsed time is right to refuse when only the wall clock has come there."""
+    early = f"0 A*3; 0 R({NOVEMBER}30 GMT); 5 R({NOVEMBER}35 GMT)"
+    found = judge(WAIT, shifted(early, [0, 0, 0, 0, jump_s]), SETTING)
+    assert not found.findings
+    assert found.evidence["clock_set"] == (jump_s != 0)
+
+
+@pytest.mark.parametrize(("by_s", "is_broken"), [(0, True), (6, False), (-6, False)])
+def test_a_date_in_real_time_must_be_over_on_both_clocks(by_s: int, is_broken: bool) -> None:
+    """Where the two clocks agree, who waited for the date and was refused has proof."""
+    text = f"0 A*3; 0 R({NOVEMBER}24 GMT); 4.5 R({NOVEMBER}30 GMT)"
+    halves = {
+        each.half for each in judge(WAIT, shifted(text, [0, 0, 0, 0, by_s]), SETTING).findings
+    }
+    assert halves == ({"retry_after"} if is_broken or by_s > 0 else set())
+
+
+def test_exact_counts_who_came_too_early_and_was_refused() -> None:
+    """Without such a call *exact* says no more than *sufficient*."""
+    exact = promise(retry_after="exact", exceeded=HEADER)
+    early = judge(exact, history("0 A*3; 0 R(10); 8 R(3); 10.002 A"), SETTING)
+    assert early.evidence["exact_judged"] == 1
+    late = judge(exact, history("0 A*3; 0 R(10); 9.5 R(1); 10.002 A"), SETTING)
+    assert late.evidence["exact_judged"] == 0
+    date = f"0 A*3; 0 R({NOVEMBER}30 GMT); 8 A"
+    assert [each.half for each in judge(exact, history(date), SETTING).findings] == [
+        "upper",
+        "retry_after",
+    ]
