@@ -105,6 +105,14 @@ def test_the_bars_climb_over_the_bound() -> None:
     assert abs(excess.top + excess.height - drawn.bound_y) < 0.1, "and there the rest begins"
 
 
+def test_one_too_many_is_one_bar_of_its_own() -> None:
+    """31 of 30 at one instant: thirty counted, and the one that should not be."""
+    found = case(upper(calls((31, 0, "admitted")), range(31), 30))
+    (spot,) = figure(found, timeline(found)).spots
+    assert [(bar.kind, bar.decisive) for bar in spot.bars] == [("counted", False), ("excess", True)]
+    assert round(spot.bars[0].height / spot.bars[1].height) == 30
+
+
 def test_no_word_stands_on_the_line_of_the_bound() -> None:
     """29 of 30 used: the number is moved above the dashes."""
     made = calls((29, 0, "admitted"), (1, 0, "refused"))
