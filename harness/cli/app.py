@@ -176,7 +176,9 @@ def init(
     ] = None,
     trust: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="certificates (PEM) that an https service is checked against"),
+        typer.Option(
+            metavar="FILE", help="certificates (PEM) that an https service is checked against"
+        ),
     ] = None,
     allow: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="a host outside loopback to look at")
