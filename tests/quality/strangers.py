@@ -120,12 +120,17 @@ def strangers_markdown(judged_pairs: Iterable[Pair]) -> Iterator[str]:
             (
                 f"| {stranger.library} {version_of(stranger)}",
                 stranger.strategy,
-                f"`{stranger.keeps}`",
+                _words(stranger, "kept"),
                 _said(pair.kept),
-                f"`{stranger.breaks}`",
+                _words(stranger, "broken"),
                 f"{_said(pair.broken)} |",
             )
         )
+
+
+def _words(stranger: Stranger, side: Side) -> str:
+    told = ", with Retry-After" if stranger.retry_after == side else ""
+    return f"`{stranger.keeps if side == 'kept' else stranger.breaks}`{told}"
 
 
 def _said(result: PromiseResult) -> str:
