@@ -12,6 +12,9 @@ from harness.history import Call, History
 from harness.plan import Played, Trial
 from harness.verdict import Verdict
 
+LEFT_OUT = "a smoke run leaves it out"
+"""What a trial says that only a whole run plays."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from harness.contract.words import Promise
 from harness.errors import CouldNotRun
 from harness.plan import Played, Trial
-from harness.promises.base import Kind, TrialResult
+from harness.promises.base import LEFT_OUT, Kind, TrialResult
 from harness.runner.play import Player, play_one, play_together
 from harness.runner.smallest import SHRINK_S, smallest
 from harness.runner.stage import Counterexample, Stage, needs_world
@@ -260,7 +260,7 @@ def smoke_set(kind: Kind, trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """The trials of a smoke run; the others only say that they were left out."""
     return tuple(
         kind.smoke(trial)
-        or replace(trial, steps=(), needed=False, cannot="a smoke run leaves it out")
+        or replace(trial, steps=(), needed=False, cannot=LEFT_OUT)
         for trial in trials
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.promises.base import TrialResult
+from harness.promises.base import LEFT_OUT, TrialResult
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Status
 
@@ -32,8 +32,8 @@ def unearned(
         return "the full limit was never admitted within one window"
     if not evidence["readmitted"]:
         return "no caller was seen to be admitted again after a refusal"
-    if any(result.trial.cannot and not result.trial.needed for result in results):
-        return None  # a smoke run left trials out, and says so
+    if any(result.trial.cannot == LEFT_OUT for result in results):
+        return None
     if promise.store is not None and not evidence["faults"]:
         return f"the outage of {promise.store.dependency} was not counted"
     return _untold(promise, evidence) or _one_worker(promise, results)
