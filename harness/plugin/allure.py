@@ -28,8 +28,8 @@ from allure_commons.types import AttachmentType, LabelType
 
 from harness.record import PromiseRecord, RunRecord, TrialRecord, write_text
 from harness.render.case import Unreadable, read_case
+from harness.render.story import rows_of
 from harness.render.text import clean, shorten
-from harness.render.view import rows_of
 
 _STATUS: Final = {"kept": Status.PASSED, "broken": Status.FAILED, "unknown": Status.BROKEN}
 _SAYS_MOST: Final = 4_000
