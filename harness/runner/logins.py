@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from harness.client import Request
 from harness.contract.model import LOGIN, Login
-from harness.contract.request import check_header, method_and_path
+from harness.contract.request import check_header
 from harness.errors import CouldNotRun
 from harness.history import Call
 from harness.runner.callers import Caller
+from harness.runner.requests import Composer
 from harness.supervisor import harmless
 
 _TOLD_LENGTH = 200
@@ -29,41 +30,74 @@ class Logins:
     """The tokens of all callers since the target started.
 
     Args:
+        composer: composes the calls of the contract.
         send: makes one call, and writes down what it is told to.
         now_ns: reads the target's monotonic clock.
-        secrets: names in braces and their values; the values are never told.
     """
 
+    composer: Composer
     send: Callable[[Request, Callable[[Call], Call]], Call]
     now_ns: Callable[[], int]
-    secrets: Mapping[str, str]
     _tokens: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
     _owners: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def token(
-        self, identity: str, login: Login, caller: Caller, request: Callable[[], Request]
-    ) -> str:
-        """The caller's token; ``request`` composes its login, where one is needed.
+        self, operation: str, caller: Caller, *, key: str, source: str | None, forwarded: str | None
+    ) -> str | None:
+        """The token that the caller's call carries, None where it carries none.
+
+        The caller logs in where it has not yet, from the address that its call will come from.
 
         Raises:
             LoginFailed: no token came, or one that another caller has too.
         """
-        known = self._tokens.get((identity, caller.number))
+        found = self._login_of(operation, key)
+        if found is None:
+            return None
+        name, login = found
+        known = self._tokens.get((name, caller.number))
         if known is not None and not self._is_old(login, known[1]):
             return known[0]
-        call = self.send(request(), lambda call: without_token(login, call))
-        who = f"{login.call.split('?')[0]} of client {caller.number} (identity {identity})"
+        request = self.composer.login(name, caller, key=key, source=source, forwarded=forwarded)
+        call = self.send(request, lambda call: without_token(login, call))
+        token = self._taken(name, login, caller, call)
+        self._tokens[name, caller.number] = token, self.now_ns()
+        return token
+
+    def check(self, call: Call, key: str) -> None:
+        """Raise LoginFailed if the call's 401 may mean no more than that its token is too old.
+
+        Where the contract says how long a token lasts, a 401 is an answer like any other.
+        """
+        found = self._login_of(call.operation, key)
+        if found is not None and found[1].lasts is None:
+            raise LoginFailed(
+                f"a call of {call.caller} was answered with 401 although it had logged in: if tokens "
+                "end, write under `login` how long one `lasts`"
+            )
+
+    def _login_of(self, operation: str, key: str) -> tuple[str, Login] | None:
+        """The identity that a call needs a token for; the login itself needs none."""
+        contract = self.composer.contract
+        name = self.composer.identity_of(operation, key)
+        login = None if name is None else contract.identities[name].login
+        if name is None or login is None or login.call == contract.operations[operation].call:
+            return None
+        return name, login
+
+    def _taken(self, name: str, login: Login, caller: Caller, call: Call) -> str:
+        """The token in an answer, which nobody else may have."""
+        who = f"{login.call.split('?')[0]} of client {caller.number} (identity {name})"
         try:
             token = token_in(login, call)
         except LoginFailed as error:
             raise LoginFailed(f"{who} {self._hidden(str(error))}") from None
-        owner = self._owners.setdefault((identity, token), caller.number)
+        owner = self._owners.setdefault((name, token), caller.number)
         if owner != caller.number:
             raise LoginFailed(
                 f"{who} yielded the token that client {owner} has already: each client has to log in "
                 "as somebody of its own, by {n}"
             )
-        self._tokens[identity, caller.number] = token, self.now_ns()
         return token
 
     def _is_old(self, login: Login, since_ns: int) -> bool:
@@ -71,7 +105,7 @@ class Logins:
 
     def _hidden(self, text: str) -> str:
         """``text`` without the values of environment variables, in any spelling that servers echo."""
-        for name, value in self.secrets.items():
+        for name, value in self.composer.names.items():
             for spelling in {value, quote(value, safe=""), json.dumps(value)[1:-1]} - {""}:
                 text = text.replace(spelling, f"{{{name}}}")
         return text
@@ -105,11 +139,6 @@ def without_token(login: Login, call: Call) -> Call:
     hidden = {_COOKIE, (login.token_header or "").lower()}
     headers = tuple(pair for pair in call.headers if pair[0] not in hidden)
     return replace(call, body=b"", headers=headers)
-
-
-def is_itself(login: Login, call: str) -> bool:
-    """Whether an operation's call is the login, which needs no token."""
-    return method_and_path(call) == method_and_path(login.call)
 
 
 def _failed(call: Call) -> str:

@@ -166,7 +166,7 @@ class Player:
                 self._refusal = call
             elif call.status == _UNAUTHORIZED:
                 with self._logins():
-                    self._world.check_token(call, self._key)
+                    self._world.logins.check(call, self._key)
         if self._lost >= _LOST_IN_A_ROW:
             self._world.check_alive()
             raise PlanEnded(
@@ -210,7 +210,7 @@ class Player:
         self, operation: str, caller: Caller, source: str | None, forwarded: str | None
     ) -> str | None:
         with self._logins():
-            return self._world.token(
+            return self._world.logins.token(
                 operation, caller, key=self._key, source=source, forwarded=forwarded
             )
 

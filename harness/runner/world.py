@@ -17,7 +17,7 @@ from harness.errors import CouldNotRun
 from harness.history import Call, History
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
 from harness.runner.journal import Journal
-from harness.runner.logins import LoginFailed, Logins, is_itself
+from harness.runner.logins import Logins
 from harness.runner.requests import Composer
 from harness.runner.serving import Serving
 from harness.runner.starting import make_target
@@ -44,6 +44,8 @@ class World:
         allow: hosts outside loopback that an attached target may have.
     Attributes:
         notes: what the reader of the report must know, e.g. why the clock is real.
+        composer: composes requests to the running target.
+        logins: the tokens of its callers.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class World:
         self._invented = invented_addresses()
         self._callers: Iterator[Caller] | None = None
         self.composer: Composer
-        self._logins: Logins
+        self.logins: Logins
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ class World:
             quiet=self._quiet,
             secured=target.secured,
         )
-        self._logins = Logins(self._send_one, lambda: self.now_ns, self.composer.names)
+        self.logins = Logins(self.composer, self._send_one, lambda: self.now_ns)
         if self._callers is None:
             attached = self.contract.target.url is not None
             start = int.from_bytes(os.urandom(3), "big") if attached else 1
@@ -276,44 +278,6 @@ class World:
         made = self._client.exchange(requests, together=together)
         self._serving.end()
         return self._journal.add(made)
-
-    def token(
-        self, operation: str, caller: Caller, *, key: str, source: str | None, forwarded: str | None
-    ) -> str | None:
-        """The token that the caller's call carries, None where it carries none.
-
-        The caller logs in where it has not yet: that call stands in the history too.
-
-        Raises:
-            LoginFailed: it got none.
-        """
-        name = self.composer.identity_of(operation, key)
-        login = None if name is None else self.contract.identities[name].login
-        if name is None or login is None:
-            return None
-        if is_itself(login, self.contract.operations[operation].call):
-            return None
-        return self._logins.token(
-            name,
-            login,
-            caller,
-            lambda: self.composer.login(name, caller, key=key, source=source, forwarded=forwarded),
-        )
-
-    def check_token(self, call: Call, key: str) -> None:
-        """Raise LoginFailed if the call's 401 may mean no more than that its token is too old.
-
-        Where the contract says how long a token lasts, a 401 is an answer like any other.
-        """
-        name = self.composer.identity_of(call.operation, key)
-        login = None if name is None else self.contract.identities[name].login
-        if login is None or login.lasts is not None:
-            return
-        if not is_itself(login, self.contract.operations[call.operation].call):
-            raise LoginFailed(
-                f"a call of {call.caller} was answered with 401 although it had logged in: if tokens "
-                "end, write under `login` how long one `lasts`"
-            )
 
     def _send_one(self, request: Request, told: Callable[[Call], Call]) -> Call:
         """Make a call; the history gets what ``told`` makes of it."""

@@ -16,6 +16,7 @@ from harness.contract.load import load
 from harness.promises import words
 from harness.promises.rate_limit.words import RateLimit
 from harness.targets import free_port
+from harness.targets.ports import connect_error
 from harness.units import NS_PER_S, Rate
 from tests.cli.conftest import Ran, Stormproof
 
@@ -204,6 +205,47 @@ def test_nothing_is_known(
     assert "promises nothing" in verified.err
 
 
+@pytest.fixture
+def run(repository: Path) -> Iterator[Callable[..., str]]:
+    """Start a program that listens on a port of its own; its address."""
+    with ExitStack() as stack:
+
+        def start(*words: str) -> str:
+            port = free_port()
+            command = [sys.executable, *(word.format(port=port) for word in words)]
+            process = subprocess.Popen(command, cwd=repository)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            while connect_error("127.0.0.1", port) is not None:
+                assert process.poll() is None
+            return f"http://127.0.0.1:{port}"
+
+        yield start
+
+
+def test_a_contract_that_holds_at_once(
+    run: Callable[..., str], init: Callable[..., Ran], stormproof: Stormproof, tmp_path: Path
+) -> None:
+    """The service says all that matters: its first contract is verified as it was written."""
+    url = run(str(HERE / "programs" / "tickets.py"), "{port}")
+    assert init(url).code == 0
+    ran = stormproof("verify", tmp_path / "contract.yaml")
+    assert ran.code in {0, 2}, ran.out + ran.err  # in real time a busy machine may leave doubts
+    trials = ran.promise("listTickets-rate")["trials"]
+    assert any(trial["verdict"] == "kept" for trial in trials)
+
+
+def test_a_service_without_a_document(
+    run: Callable[..., str], init: Callable[..., Ran], tmp_path: Path
+) -> None:
+    """The reference target SUM: what was seen is a start."""
+    ran = init(run("-m", "fixtures.targets.sum", "--port", "{port}"))
+    assert ran.code == 0, ran.err
+    contract = load(tmp_path / "contract.yaml", words()).contract
+    assert [operation.call for operation in contract.operations.values()] == ["GET /"]
+    assert "it answered 404" in (tmp_path / "contract.yaml").read_text()
+
+
 BOMB = "openapi: 3.0.0\npaths: {}\na: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 10)}]\n" for i in range(9)
 )
@@ -276,7 +318,7 @@ def test_what_is_there_stays(
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"http://127.0.0.1:{free_port()}", "nothing answers at 127.0.0.1"),
+        ("http://127.0.0.1:9", "nothing answers at 127.0.0.1"),
         ("http://192.0.2.7:8000", "give --allow 192.0.2.7"),
         ("http://127.0.0.1:8000/api", "no path"),
         ("localhost:8000", "http://HOST:PORT"),

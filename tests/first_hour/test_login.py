@@ -121,7 +121,7 @@ def test_a_login_stands_in_the_history(tmp_path: Path, supervisor: Supervisor) -
     with World(loaded(tmp_path, contract()), supervisor, Seed(1)) as world:
         caller = world.fresh_caller()
         for _ in range(2):
-            token = world.token("account", caller, key="user", source=None, forwarded=None)
+            token = world.logins.token("account", caller, key="user", source=None, forwarded=None)
             assert token == f"token-of-user-{caller.number}"
         (call,) = world.history().calls
         assert (call.operation, call.identity, call.status) == ("login", caller.number, 200)
@@ -142,9 +142,9 @@ def test_an_operation_that_is_the_login_needs_none(tmp_path: Path, supervisor: S
     enter = '  enter: {call: POST /login, json: {user: "user-{n}", password: "open sesame"}}'
     with World(loaded(tmp_path, contract(more=enter)), supervisor, Seed(1)) as world:
         caller = world.fresh_caller()
-        assert world.token("enter", caller, key="user", source=None, forwarded=None) is None
+        assert world.logins.token("enter", caller, key="user", source=None, forwarded=None) is None
         assert not world.history().calls
-        assert world.token("account", caller, key="user", source=None, forwarded=None)
+        assert world.logins.token("account", caller, key="user", source=None, forwarded=None)
         assert [call.operation for call in world.history().calls] == ["enter"]
         request = world.composer.compose(
             "enter", caller, key="user", source=None, forwarded=None, connection=None
@@ -158,7 +158,7 @@ def test_a_restart_forgets_all_tokens(tmp_path: Path, supervisor: Supervisor) ->
     with World(loaded(tmp_path, contract()), supervisor, Seed(1), clock="real") as world:
         caller = world.fresh_caller()
         for _ in range(2):
-            world.token("account", caller, key="user", source=None, forwarded=None)
+            world.logins.token("account", caller, key="user", source=None, forwarded=None)
             world.restart()
         assert len(world.history().calls) == 2
 
@@ -168,4 +168,6 @@ def test_nothing_answers_the_login(tmp_path: Path, supervisor: Supervisor) -> No
     with World(loaded(tmp_path, contract()), supervisor, Seed(1), clock="real") as world:
         world.target.stop()
         with pytest.raises(LoginFailed, match=r"had no answer \(refused\)"):
-            world.token("account", world.fresh_caller(), key="user", source=None, forwarded=None)
+            world.logins.token(
+                "account", world.fresh_caller(), key="user", source=None, forwarded=None
+            )

