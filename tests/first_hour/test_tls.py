@@ -157,6 +157,26 @@ class attached:  # noqa: N801 (used like a function)
         self._process.wait()
 
 
+def test_an_own_test_over_tls(paper: Paper, tmp_path: Path, repository: Path) -> None:
+    """The fixtures of the plugin trust the same authority, under the same name."""
+    loaded = contract(tmp_path, paper.good, f"{{trust: {paper.trust}}}")
+    (tmp_path / "test_own.py").write_text(
+        "def test_own(client, clock, target):\n"
+        "    assert target.url.startswith('https://')\n"
+        "    me = {'X-Customer': 'me'}\n"
+        "    answers = [client.get('/basket', headers=me).status_code for _ in range(11)]\n"
+        "    assert answers == [200] * 10 + [429]\n"
+        "    clock.advance('10s')\n"
+        "    assert client.get('/basket', headers=me).status_code == 200\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "--contract", str(loaded.path), "test_own.py"]
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
 @pytest.mark.parametrize(
     ("which", "tls", "said"),
     [
