@@ -433,7 +433,7 @@ LYING: dict[str, Row] = {
 def queued(words: Callable[[Drawn], Words], *, slow: int = 1) -> Row:
     """Few calls a window: nobody is refused, so that a plan that waits for it takes long."""
     return Row(
-        lambda d: Queue(4, slow * d.window_ns), lambda d: words(replace(d, count=4, burst=3))
+        lambda d: Queue(2, slow * d.window_ns), lambda d: words(replace(d, count=2, burst=2))
     )
 
 
