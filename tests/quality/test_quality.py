@@ -20,7 +20,7 @@ def _sample() -> list[Mutant]:
     rng = _DRAWN.stream("mutants")
     of_targets = [[m for m in MUTANTS if m.target == name and not m.words] for name in TARGETS]
     others = [m for m in MUTANTS if m.words]
-    return [m for group in (*of_targets, others) for m in rng.sample(group, 5)]
+    return [m for group in (*of_targets, others) for m in rng.sample(group, 4)]
 
 
 @pytest.mark.parametrize("name", [*TARGETS, *_DRAWN.stream("other words").sample(OTHER_WORDS, 2)])
@@ -59,7 +59,7 @@ def test_nobody_is_accused_on_a_loaded_machine(load: object, contract: str) -> N
 @pytest.mark.parametrize("side", ["kept", "broken"])
 @pytest.mark.parametrize(
     "stranger",
-    _DRAWN.stream("strangers").sample(STRANGERS, 4),
+    _DRAWN.stream("strangers").sample(STRANGERS, 3),
     ids=lambda stranger: stranger.name,
 )
 def test_a_released_limiter_keeps_what_it_says_and_no_more(stranger: Stranger, side: Side) -> None:
