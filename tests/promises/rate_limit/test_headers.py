@@ -157,10 +157,10 @@ def test_a_header_of_two_promises_is_judged_where_it_names_its_limit() -> None:
     assert said(judged(words(NUMBERS), ours, setting=setting)) == ["remaining"]
     theirs = told("0 A*3; 0 R", "9/8", "9/7", "9/6", "9/6")
     assert said(judged(words(NUMBERS), theirs, setting=setting)) == []
-    alike = Setting(ok={}, others=(words(NUMBERS, "3/60s", id="other", operation=["list", "b"]),))
-    assert "headers" not in {
-        each.half for each in judged(words(NUMBERS), ours, setting=alike).findings
-    }
+    alike = Setting(ok={}, others=(words(NUMBERS, "3/s", id="other", key="global"),))
+    either = told("0 A*3; 5 R", "3/2", "3/1", "3/1", "3/0")
+    assert said(judged(words(NUMBERS), either)) == ["remaining"]
+    assert said(judged(words(NUMBERS), either, setting=alike)) == []
     silent = Setting(ok={}, others=(words(LEFT, "9/10s", id="other", key="global"),))
     unnamed = told("0 A*3; 0 R", "-/2", "-/1", "-/1", "-/0")
     assert said(judged(words(LEFT), unnamed, setting=silent)) == []
