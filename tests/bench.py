@@ -15,7 +15,8 @@ from harness.runner.world import World
 from harness.seeds import Seed
 from harness.supervisor import Supervisor
 from harness.units import NS_PER_S
-from tests.quality.examine import ROOT, reference
+from tests.conftest import ROOT
+from tests.quality.examine import reference
 from tests.render.records import large
 
 CONTRACTS = [

@@ -12,9 +12,9 @@ from harness.units import NS_PER_S
 
 PATIENCE_S = 5.0
 """Real seconds that a target may take to come to rest after its clock was moved."""
-STRIDE_NS = 5 * NS_PER_S
+STRIDE_NS = 10 * NS_PER_S
 STRIDES = 500
-"""A move is made in strides of 5 s, longer ones only where it would take more than so many."""
+"""A move is made in strides of 10 s, longer ones only where it would take more than so many."""
 
 
 class NotAtRest(HarnessError):
