@@ -259,8 +259,7 @@ class Verification:
 def smoke_set(kind: Kind, trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """The trials of a smoke run; the others only say that they were left out."""
     return tuple(
-        kind.smoke(trial)
-        or replace(trial, steps=(), needed=False, cannot=LEFT_OUT)
+        kind.smoke(trial) or replace(trial, steps=(), needed=False, cannot=LEFT_OUT)
         for trial in trials
     )
 
