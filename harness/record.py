@@ -6,6 +6,7 @@ them, after every promise, so that a run that was cut off still leaves what had 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -33,6 +34,8 @@ HTML = "report.html"
 SUMMARY = "summary.md"
 COUNTEREXAMPLES = "counterexamples"
 _PARTS = ".parts"
+_CLAIMED: dict[Path, int] = {}
+"""Report folders of this process, each with the descriptor that holds its lock."""
 _OURS = (
     f"{COUNTEREXAMPLES}/*.json",
     "allure/*-result.json",
@@ -151,11 +154,14 @@ def versions() -> dict[str, str]:
 def prepare(directory: Path, folders: Sequence[str] = ()) -> None:
     """Make the report folder and ``folders`` in it, and take out what an earlier run of ours left.
 
+    It is this process's own from here on.
+
     Raises:
-        UsageError: it cannot be made or written.
+        UsageError: it cannot be made or written, or another run is writing there.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        _claim(directory)
         for name in folders:
             (directory / name).mkdir(exist_ok=True)
         for old in (*_parts(directory), *(old for ours in _OURS for old in directory.glob(ours))):
@@ -167,6 +173,25 @@ def prepare(directory: Path, folders: Sequence[str] = ()) -> None:
             f"the report folder {directory} cannot be used: {error.strerror or error}; "
             "choose another with --report"
         ) from error
+
+
+def _claim(directory: Path) -> None:
+    """Keep other runs out as long as this process lives; nothing is left in the folder for it."""
+    if directory.resolve() in _CLAIMED:
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise UsageError(
+            f"another run is writing into the report folder {directory}; "
+            "wait for its end, or choose another with --report"
+        ) from error
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return
+    _CLAIMED[directory.resolve()] = handle
 
 
 def write_part(

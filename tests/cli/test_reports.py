@@ -188,3 +188,22 @@ def test_no_folder_is_refused(stormproof: Stormproof, tmp_path: Path) -> None:
     ran = stormproof("report", tmp_path / "nowhere")
     assert ran.code == 4
     assert "nowhere is no folder" in ran.err
+
+
+def test_two_runs_do_not_share_a_folder(
+    stormproof: Stormproof, contracts: dict[str, Path], tmp_path: Path
+) -> None:
+    """The second is refused and the first loses nothing; when it has ended the folder is free."""
+    report = tmp_path / "report"
+    words = ("verify", str(contracts["sum"]), "--report", str(report))
+    first = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words], stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None
+    assert "sum-platform" in first.stdout.readline()
+    second = stormproof(*words)
+    assert second.code == 4
+    assert "another run is writing into the report folder" in second.err
+    assert "1 kept" in first.communicate()[0]
+    assert first.returncode == 0
+    assert stormproof(*words).code == 0
