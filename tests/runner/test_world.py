@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def test_a_static_go_program_gets_the_real_clock(worlds: Worlds, tmp_path: Path)
         ["go", "build", "-o", "server", "main.go"],
         cwd=tmp_path,
         check=True,
-        env={"PATH": "/usr/local/go/bin:/usr/bin:/bin", "HOME": str(tmp_path), "CGO_ENABLED": "0"},
+        env={**os.environ, "CGO_ENABLED": "0"},
     )
     with worlds(["{contract.dir}/server", "{port}"]) as world:
         assert world.time.mode == "real"
