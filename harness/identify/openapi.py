@@ -345,6 +345,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _line(value: Any, length: int) -> str:
     """A text on one line, without what cannot be printed."""
-    text = " ".join(str(value).split()) if isinstance(value, str) else ""
-    text = "".join(char for char in text if char.isprintable())
+    words = str(value).split() if isinstance(value, str) else []
+    printable = ("".join(char for char in word if char.isprintable()) for word in words)
+    text = " ".join(word for word in printable if word)
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.contract.load import load
@@ -72,6 +72,7 @@ DOCUMENTS = st.fixed_dictionaries(
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
 @given(document=DOCUMENTS)
+@example({"openapi": "3.1.0", "paths": {"/": {"get": {}}}, "info": {"title": "0 \x1b"}})
 def test_every_draft_loads(tmp_path: Path, document: dict[str, Any]) -> None:
     """Names, paths, examples and texts of any kind: quoted, doubled or left out."""
     found = describe(read_document(json.dumps(document).encode()))

@@ -385,7 +385,7 @@ def explained(at: Sequence[int], count: int, length: int) -> bool:
     Each border can be moved to the right until it meets a call, or the border after it.
     """
     span = at[-1] - at[0] if at else 0
-    borders = sorted({t + k * length for t in at for k in range(span // length + 2)})
+    borders = sorted({t - k * length for t in at for k in range(span // length + 2)})
     reached: list[int] = []
     for border in borders:
         before = sum(t < border for t in at)
