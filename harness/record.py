@@ -7,6 +7,7 @@ them, after every promise, so that a run that was cut off still leaves what had 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -374,4 +375,6 @@ def _parts(directory: Path) -> list[Path]:
 
 
 def _file_name(service: str, promise: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{service}.{promise}")
+    name = f"{service}.{promise}"
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.errors import HarnessError
 
-__all__ = ["ClockError", "ClockIgnored", "ClockUnavailable", "NothingToWaitFor"]
+__all__ = ["ClockEnded", "ClockError", "ClockIgnored", "ClockUnavailable", "NothingToWaitFor"]
 
 
 class ClockError(HarnessError):
@@ -23,6 +23,10 @@ class ClockUnavailable(ClockError):
         super().__init__(f"no held clock here: {reason}. {remedy}")
         self.reason = reason
         self.remedy = remedy
+
+
+class ClockEnded(ClockError, ValueError):
+    """Time was to be moved past the last moment that the page can hold."""
 
 
 class ClockIgnored(ClockError):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.clock.build import find_or_build
-from harness.clock.errors import ClockUnavailable, NothingToWaitFor
+from harness.clock.errors import ClockEnded, ClockUnavailable, NothingToWaitFor
 from harness.clock.idle import IdleRule
 from harness.clock.page import FOREVER_NS, Kind, Page, Slot
 from harness.clock.support import check_support, refuse_strangers
@@ -258,7 +258,7 @@ class HeldClock:
 def check_not_too_far(at_ns: int) -> None:
     """A clock of 63 bits ends in 292 years; most of them are left to deadlines."""
     if at_ns > LATEST_NS:
-        raise ValueError(f"the clock ends at {LATEST_NS} ns (73 years), got {at_ns}")
+        raise ClockEnded(f"the clock ends at {LATEST_NS} ns (73 years), got {at_ns}")
 
 
 def thread_state(slot: Slot) -> ThreadState:

@@ -148,8 +148,8 @@ class Session:
             return
         kind = getattr(metafunc.module, "KIND", None)
         found = [
-            pytest.param((loaded, promise), id=f"{loaded.contract.service}-{promise.id}")
-            for loaded, promise in self.settings.promises()
+            pytest.param((loaded, promise), id=name)
+            for name, (loaded, promise) in self.settings.item_ids().items()
             if kind is None or promise.kind == kind
         ]
         metafunc.parametrize("promise", found, indirect=True)
@@ -181,8 +181,8 @@ class Session:
         if not self._selected:
             self._selected = [
                 (loaded.contract.service, promise.id)
-                for loaded, promise in self.settings.promises()
-                if any(f"[{loaded.contract.service}-{promise.id}]" in name for name in ids)
+                for name, (loaded, promise) in self.settings.item_ids().items()
+                if any(f"[{name}]" in item for item in ids)
             ]
             self._write()
 
@@ -237,12 +237,9 @@ class Session:
 
     def _crashed(self, report: pytest.TestReport) -> None:
         """A worker died, or the item failed outside of the verification: nobody is accused."""
-        for loaded, promise in self.settings.promises():
-            service = loaded.contract.service
-            if (
-                f"[{service}-{promise.id}]" in report.nodeid
-                and (service, promise.id) not in self._told
-            ):
+        for name, (loaded, promise) in self.settings.item_ids().items():
+            told = (loaded.contract.service, promise.id) in self._told
+            if f"[{name}]" in report.nodeid and not told:
                 error = CouldNotRun(
                     "the process that verified it ended or failed", report.longreprtext
                 )

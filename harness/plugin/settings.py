@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -83,6 +84,15 @@ class Settings:
             for promise in loaded.contract.promises:
                 if not self.only or promise.id in self.only:
                     yield loaded, promise
+
+    def item_ids(self) -> dict[str, tuple[LoadedContract, Promise]]:
+        """The promises by the id of their pytest item: ASCII, as pytest writes it, and no two alike."""
+        found: dict[str, tuple[LoadedContract, Promise]] = {}
+        for loaded, promise in self.promises():
+            name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{loaded.contract.service}-{promise.id}")
+            alike = sum(known == name or known.startswith(f"{name}~") for known in found)
+            found[f"{name}~{alike + 1}" if alike else name] = loaded, promise
+        return found
 
     def known(self, service: str, promise: str, verdict: VerdictWord) -> BaselineRecord | None:
         """What the baseline says of a promise, now that it has a verdict; None if nothing."""

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.clock.errors import ClockError
 from harness.contract.words import Promise
 from harness.errors import CouldNotRun
 from harness.plan import Played, Trial
 from harness.promises.base import LEFT_OUT, Kind, TrialResult
-from harness.runner.play import Player, play_one, play_together
+from harness.runner.play import Player, play_together
 from harness.runner.smallest import SHRINK_S, smallest
 from harness.runner.stage import Counterexample, Stage, needs_world
 from harness.runner.times import NotAtRest
@@ -96,13 +97,15 @@ class Verification:
         self._deadline_s = began_s + self.budget_s
         try:
             verdict = self._verdict()
-        except (CouldNotRun, NotAtRest) as error:
+        except (CouldNotRun, NotAtRest, ClockError) as error:
             self.world.spoil()
             verdict = Verdict.unknown(f"could not run: {error}")
             found = self._counterexample()
         else:
             found = self._smallest()
             verdict = self._retold(verdict, found)
+        if any(needs_world(result.trial) for result in self._results):
+            self.world.spoil()  # the service may still remember that its store was away
         return PromiseResult(
             promise=self.promise,
             verdict=verdict,
@@ -130,7 +133,10 @@ class Verification:
         broken = [r for r in self._results if r.verdict.status is Status.BROKEN]
         if broken:
             return _told(broken[0].verdict, broken[0].repeats)
+        once = next((result for result in self._results if result.repeats[0]), None)
         verdict = kind.conclude(self.promise, self._results)
+        if once is not None and verdict.status is Status.KEPT:
+            return Verdict.unknown(once.verdict.reason, verdict.evidence)
         if self.smoke and verdict.status is Status.KEPT:
             return replace(verdict, reason=f"as far as a smoke run looks: {verdict.reason}")
         return verdict
@@ -197,7 +203,10 @@ class Verification:
                 self._results.append(_not_played(trial, _too_long(trial)))
                 continue
             self.progress(trial.name, len(self._results) + 1, len(trials))
-            self._results.append(self._judge(trial, play_one(self.world, self._player(trial))))
+            result = self._try(trial)
+            if result.verdict.status is Status.BROKEN:
+                result = self._confirm(result)
+            self._results.append(result)
 
     def _judge_copies(self, trial: Trial, plays: Sequence[Played]) -> TrialResult:
         results = [self._judge(trial, played) for played in plays]

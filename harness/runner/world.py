@@ -113,6 +113,7 @@ class World:
         for service in self.services.values():
             service.stop()
         self.services.clear()
+        self._cut.clear()
         if self._held is not None:
             self._held.close()
             self._held = None

@@ -193,3 +193,20 @@ def test_the_users_own_pytest_settings_change_nothing(
     env = {"PYTEST_ADDOPTS": "--no-such-option", "PYTEST_PLUGINS": "no_such_plugin"}
     ran = stormproof("verify", contracts["sum"], env=env)
     assert ran.code == 0, ran.out + ran.err
+
+
+def test_services_of_any_name_are_all_judged_by_workers(
+    stormproof: Stormproof, rewrite: Rewrite, tmp_path: Path
+) -> None:
+    """A name that pytest would write otherwise, and two that look alike, lose no verdict."""
+    paths = []
+    for number, (service, module) in enumerate(
+        [("café sum", "fixtures.mutants.sum_off_by_one"), ("caf_ sum", SUM_MODULE)]
+    ):
+        text = rewrite("sum", (SUM_MODULE, module), ("sum-platform", service)).read_text()
+        paths.append(tmp_path / f"{number}.yaml")
+        paths[-1].write_text(text, encoding="utf-8")
+    ran = stormproof("verify", *paths, "-n", "2", "--smoke")
+    assert ran.code == 1, ran.out + ran.err
+    found = {promise["service"]: promise["verdict"] for promise in ran.record["promises"]}
+    assert found == {"café sum": "broken", "caf_ sum": "kept"}

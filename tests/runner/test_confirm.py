@@ -9,7 +9,7 @@ import pytest
 from harness.seeds import Seed
 from harness.units import NS_PER_S
 from harness.verdict import Status
-from tests.promises.rate_limit.simulated import Log
+from tests.promises.rate_limit.simulated import Fixed, Log
 from tests.runner.simulated_world import simulate
 
 LIMIT = {"limit": "5/10s"}
@@ -117,3 +117,30 @@ def test_a_store_that_goes_away_otherwise(promised: str, done: str) -> None:
         result = simulate(Log(5, 10 * NS_PER_S), Seed(1), store=store, **LIMIT)
     assert result.verdict.status is Status.BROKEN
     assert next(r for r in result.results if r.verdict.findings).trial.name == "T9 store"
+
+
+def test_once_broken_is_never_kept_whichever_trial_it_was() -> None:
+    """Also where the words do not need the trial that saw it: its file stands in the record."""
+    window = 10 * NS_PER_S
+    limiter = OnceMore(Fixed(5, window, 0), at_most=5)
+    result = simulate(limiter, Seed(1), limit="5/10s", window="fixed")
+    seen = [one for one in result.results if one.repeats[0]]
+    assert seen
+    assert result.verdict.status is Status.UNKNOWN
+    assert "once and not again" in result.verdict.reason
+
+
+@dataclass
+class OnceMore:
+    """Fixed windows that let the twelfth key in for one window too many, once."""
+
+    honest: Fixed
+    at_most: int
+    keys: list[str] = field(default_factory=list)
+
+    def admits(self, key: str, now: int) -> bool:
+        if key not in self.keys:
+            self.keys.append(key)
+        if self.honest.admits(key, now):
+            return True
+        return self.keys.index(key) == 1

@@ -65,9 +65,7 @@ class RateLimitKind:
         own = {index for calls in played.steps for index in calls}
         said = judge(promise, history, setting, first_call=played.first_call, own=own)
         evidence = dict(said.evidence)
-        evidence["faults"] = sum(
-            isinstance(event, FaultBegan) and event.effect > 0 for event in history.events
-        )
+        evidence["faults"] = _counted_faults(promise, history, played)
         marks = _marks(promise, around, said)
         findings = [finding for finding in said.findings if own.intersection(finding.calls)]
         if findings:
@@ -99,6 +97,20 @@ class RateLimitKind:
     def quiet_ns(self, promise: RateLimit) -> int:
         """Twice the longest window, or twice the time in which the bucket fills."""
         return quiet_ns(promise)
+
+
+def _counted_faults(promise: RateLimit, history: History, played: Played) -> int:
+    """Outages of the promise's own store in this playing whose effect was counted."""
+    if promise.store is None or not history.calls:
+        return 0
+    began = history.calls[played.first_call].written_seq
+    return sum(
+        isinstance(event, FaultBegan)
+        and event.effect > 0
+        and event.dependency == promise.store.dependency
+        and event.seq > began
+        for event in history.events
+    )
 
 
 def _shortened(trial: Trial) -> Trial:

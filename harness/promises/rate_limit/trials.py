@@ -15,8 +15,11 @@ from harness.promises.rate_limit.large import large
 from harness.promises.rate_limit.long_trials import saturate, several
 from harness.promises.rate_limit.numbers import ONE, Numbers, Scene, exactly
 from harness.promises.rate_limit.words import RateLimit
+from harness.units import NS_PER_S
 
 _OTHERS = 24
+_RECONNECTED_NS = 300 * NS_PER_S
+"""A service may put off its first use of a store that is back; on a held clock patience costs nothing."""
 
 
 def trials(promise: RateLimit, scene: Scene) -> tuple[Trial, ...]:
@@ -139,7 +142,7 @@ def _store(promise: RateLimit, n: Numbers) -> Iterator[Trial]:
                 expect=exactly(over) if open_ else exactly(0) if closed else None,
             ),
             Heal(promise.store.dependency),
-            Wait(ns=max(n.w, n.recover) + 3 * n.g),
+            Wait(ns=max(n.w, n.recover, _RECONNECTED_NS if n.frozen else 0) + 3 * n.g),
             Send(caller="fresh", times=after, expect=None if local else n.full()),
         ),
     )
