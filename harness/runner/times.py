@@ -10,7 +10,7 @@ from harness.clock.held import HeldClock
 from harness.errors import HarnessError
 from harness.units import NS_PER_S
 
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 """Real seconds that a target may take to come to rest after its clock was moved."""
 STRIDE_NS = 10 * NS_PER_S
 STRIDES = 500
