@@ -106,8 +106,8 @@ def test_blpop_ends_with_valkeys_own_timer(valkey: Valkey, clock: HeldClock) -> 
     jumps = jump_until(clock, readable(valkey.socket))
     assert valkey.receive() == "*-1\r\n"
     assert 30 * SECOND_NS <= clock.now_ns() - before_ns <= 30 * SECOND_NS + 200 * MS_NS
-    # ten ticks a second; epoll waits whole ms, so that some need a second jump
-    assert 250 <= jumps <= 650
+    # seen: a jump each 100 ms, or by turns 1 and 99 ms, as if two timers began on either side of a ms
+    assert any(250 <= jumps / timers <= 350 for timers in (1, 2))
 
 
 def test_a_script_and_a_step_of_the_wall_clock(valkey: Valkey, clock: HeldClock) -> None:
