@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _QUIET_S: Final = 0.002
 _LOOK_S: Final = 0.1
+_CONNECT_S: Final = 3.5
+"""A full listen queue drops a connect; the kernel repeats it after 1 s and 3 s, by its own clock."""
 _WAVE: Final = 100
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
@@ -38,7 +40,8 @@ class Client:
         instant: target time and target wall clock in ns; read right before the first byte of a
             request is written, and right after the head of its answer was parsed.
         next_seq: the next order number of the history.
-        quiet: called in this thread when nothing was readable for 2 ms of real time; True says that
+        quiet: called in this thread when nothing was readable for 2 ms of real time (3.5 s while a
+            connection is still being made); True says that
             it made something move (the clock), and it is asked again at once if still nothing
             comes; False: again after 2 ms. It may ask :meth:`readable`. What it raises passes
             through, and the connections in use are closed.
@@ -126,7 +129,7 @@ class Client:
             opened.append(one)
             if not self._open(one):
                 pending.append(one)
-        self._drive(pending, _WRITE, self._connected)
+        self._drive(pending, _WRITE, self._connected, calm_s=_CONNECT_S)
         if self._secured is not None:
             self._secure([one for one in opened if not one.ended])
 
@@ -251,8 +254,13 @@ class Client:
         else:
             one.connection.sock.close()
 
-    def _drive(self, exchanges: Sequence[Exchange], events: int, step: Step) -> None:
-        """Call ``step`` for each exchange whose socket is ready, until it says True for each."""
+    def _drive(
+        self, exchanges: Sequence[Exchange], events: int, step: Step, *, calm_s: float = 0.0
+    ) -> None:
+        """Call ``step`` for each exchange whose socket is ready, until it says True for each.
+
+        ``quiet`` is not asked before nothing was ready for ``calm_s``.
+        """
         if not exchanges:
             return
         waiting = {one.connection.sock.fileno(): one for one in exchanges}
@@ -260,15 +268,16 @@ class Client:
             self._selector.register(number, events, one)
             one.touched_s = time.monotonic()
         try:
-            self._serve(waiting, step)
+            self._serve(waiting, step, calm_s)
         finally:
             for number in waiting:
                 self._selector.unregister(number)
 
-    def _serve(self, waiting: dict[int, Exchange], step: Step) -> None:
-        calm_s = _LOOK_S if self._quiet is None else _QUIET_S
-        pause_s = calm_s
-        look_s = time.monotonic() + _LOOK_S
+    def _serve(self, waiting: dict[int, Exchange], step: Step, calm_s: float) -> None:
+        quiet_s = _LOOK_S if self._quiet is None else _QUIET_S
+        pause_s = quiet_s
+        moved_s = time.monotonic()
+        look_s = moved_s + _LOOK_S
         while waiting:
             ready = self._selector.select(pause_s)
             now = time.monotonic()
@@ -278,8 +287,10 @@ class Client:
                 if step(one, mask):
                     self._selector.unregister(key.fd)
                     del waiting[key.fd]
-            pause_s = calm_s
-            if not ready and self._quiet is not None and self._quiet():
+            pause_s = quiet_s
+            if ready:
+                moved_s = now
+            elif now - moved_s >= calm_s and self._quiet is not None and self._quiet():
                 self._moved_s = time.monotonic()
                 pause_s = 0.0
             if now >= look_s:

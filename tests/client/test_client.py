@@ -8,19 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.client import Client, Request
 from harness.errors import CouldNotRun
 from harness.targets import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from harness.client import Client, Request
 
     Get = Callable[..., Request]
     Connect = Callable[..., Client]
@@ -314,6 +314,43 @@ def test_quiet_moves_what_nobody_else_moves(serve: Serve, connect: Connect, get:
     client = connect(serve(handle), quiet=quiet, timeout_s=patience_s)
     (call,) = client.exchange([get()], together=False)
     assert (call.status, call.error) == (200, None)
+
+
+def test_time_stands_still_while_a_connection_is_made() -> None:
+    """A connect that a full listen queue dropped comes through by the kernel's own clock, not by ours."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        host, port = listener.getsockname()
+        waiting = [socket.create_connection((host, port)) for _ in range(2)]
+        served: list[socket.socket] = []
+
+        def accept() -> None:
+            assert dropped.wait(10)
+            while len(served) < 3:
+                served.append(listener.accept()[0])
+            served[-1].recv(4096)
+            served[-1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        def instant() -> tuple[int, int]:
+            return 0, 0
+
+        def quiet() -> bool:
+            assert len(served) == 3, "asked while the connection was still being made"
+            return False
+
+        dropped = threading.Event()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        client = Client(host, port, instant=instant, next_seq=count(1).__next__, quiet=quiet)
+        timer = threading.Timer(0.2, dropped.set)
+        timer.start()
+        (call,) = client.exchange(
+            [Request(method="GET", path="/", operation="list", caller="me")], together=False
+        )
+        thread.join(10)
+        client.close()
+        for wire in (*waiting, *served):
+            wire.close()
+    assert call.status == 200
 
 
 def test_patience_ends(serve: Serve, connect: Connect, get: Get) -> None:
