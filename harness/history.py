@@ -38,6 +38,9 @@ class Call:
         error: ``refused``, ``timeout``, ``reset``, ``closed``, ``garbage``, ``left`` (we went
             away on purpose) or None.
         written: at least one byte was handed to the kernel.
+        token: what its attempts are known by at a witness, None where nothing was sent for it.
+        ended_ns, ended_target_ns: when its client was done with it, by a whole answer, an error or
+            by going away: the machine's clock and the target's; None while it is under way.
     """
 
     operation: str
@@ -61,6 +64,9 @@ class Call:
     complete: bool = True
     error: str | None = None
     written: bool = True
+    token: str | None = None
+    ended_ns: int | None = None
+    ended_target_ns: int | None = None
 
     def header(self, name: str) -> str | None:
         """Value of the first header of that name, in any case; None where it is missing."""
@@ -114,14 +120,102 @@ class TargetStarted:
     """False where others may have used the target before (attached targets)."""
 
 
-Event = Call | ClockMoved | FaultBegan | FaultEnded | TargetStarted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rested:
+    """Everybody on the path was seen to sleep, and nothing under way would have woken anybody.
+
+    All that is written down before it has happened before it: until somebody acts, or the clock
+    moves, nothing more would happen.
+    """
+
+    seq: int
+    at_ns: int
+    target_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the target's processes held, all of them together, counted at rest.
+
+    Attributes:
+        pids: its processes; a worker that was replaced by its master shows here.
+        connections: open TCP connections, of clients and to dependencies.
+    """
+
+    seq: int
+    at_ns: int
+    target_ns: int
+    pids: tuple[int, ...]
+    threads: int
+    descriptors: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One request as a witness saw it, and what became of it there.
+
+    Attributes:
+        dependency: name of the witness.
+        number: from 1, in the order in which requests were whole there.
+        connection: number of the TCP connection at this witness.
+        use: how many requests have come on that connection, this one included (1: a fresh one).
+        method, path, headers: of the request; the path with its query, names in lower case.
+        body: its first 4 KiB.
+        digest: SHA-256 of its whole body, hexadecimal.
+        token: the call that it belongs to, where one of its parts carries a call's token.
+        at_ns, target_ns, wall_ns: when its last byte was read: the machine's monotonic clock, the
+            target's monotonic and the target's wall clock.
+        state: ``held`` (under way still), ``answered`` (its answer was written to the last byte),
+            ``cut`` (the witness ended it on purpose) or ``gone`` (the target went away first).
+        status: of the answer that was begun, None where none was.
+        head_target_ns: target time of the answer's first byte, None where none was written.
+        ended_ns, ended_target_ns, ended_wall_ns: when it was answered, cut, or the target was gone.
+        reset: the target went away, or the witness cut it, with a reset.
+    """
+
+    dependency: str
+    number: int
+    connection: int
+    use: int
+    method: str
+    path: str
+    headers: Headers
+    body: bytes
+    digest: str
+    token: str | None
+    at_ns: int
+    target_ns: int
+    wall_ns: int
+    state: Literal["held", "answered", "cut", "gone"]
+    status: int | None = None
+    head_target_ns: int | None = None
+    ended_ns: int | None = None
+    ended_target_ns: int | None = None
+    ended_wall_ns: int | None = None
+    reset: bool = False
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header of that name, in any case; None where it is missing."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key == wanted), None)
+
+
+Event = Call | ClockMoved | FaultBegan | FaultEnded | TargetStarted | Rested | Resources
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All events since the target started, in the order of ``seq`` (a call's is ``written_seq``)."""
+    """All that happened since the world began.
+
+    Attributes:
+        events: in the order of ``seq`` (a call's is ``written_seq``).
+        arrivals: what the witnesses saw, in the order of ``at_ns``, as far as each had come when
+            the history was taken.
+    """
 
     events: tuple[Event, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -129,7 +223,7 @@ class History:
         return tuple(event for event in self.events if isinstance(event, Call))
 
 
-def event_to_json(event: Event) -> dict[str, Any]:
+def event_to_json(event: Event | Arrival) -> dict[str, Any]:
     """A JSON object for a record; bytes become text with replacement characters."""
     values: dict[str, Any] = {"event": type(event).__name__}
     for name in type(event).__dataclass_fields__:

@@ -6,8 +6,11 @@ are spans of the target's clock. Only ``Until`` and ``WaitAdvised`` look at answ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
+
+from harness.script import USUAL, Answer, Reach, Script
 
 Advised = Literal["retry_after", "delta", "epoch"]
 """What a header that tells of an instant is made of."""
@@ -121,7 +124,112 @@ class Heal:
     dependency: str
 
 
-Step = Send | Until | Mark | Wait | Phase | WaitAdvised | Cut | Heal
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """From now on the witness ``dependency`` answers by this script; its counts begin anew."""
+
+    dependency: str
+    script: Script = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fire:
+    """Begin calls, and go on when the target rests: what has no answer by then stays under way.
+
+    The clock is not moved. A call is *rejected* if it was answered though none of its attempts
+    reached a witness, *admitted* if one did.
+
+    Attributes:
+        group: name of these calls in this plan, for :class:`Leave`.
+        caller: symbol of the client that calls.
+        times: how many calls, at least 1.
+        together: all are written before the target may rest; else each begins at rest.
+        until: one after another, until one is ``rejected`` or ``admitted``, at most ``times``.
+        operation: None: the promise's operations in turn; else this one.
+        fresh: each call comes from a client of its own.
+        connection: ``new`` for each call, or the name of one that is kept alive.
+        part: how much of each request is written: all of it, or half.
+        slow: the answer is read a byte at a time, one each second of the target's clock.
+    """
+
+    group: str
+    caller: str = "a"
+    times: int = 1
+    together: bool = True
+    until: Literal["rejected", "admitted"] | None = None
+    operation: str | None = None
+    fresh: bool = False
+    connection: str = "new"
+    part: Literal["whole", "half"] = "whole"
+    slow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Answer requests that a witness holds, and go on when the target rests.
+
+    Attributes:
+        times: how many of them; None: all.
+        order: which come first.
+        group: only those of the calls of this group; None: of any.
+    """
+
+    dependency: str
+    answer: Answer = USUAL
+    times: int | None = None
+    order: Literal["oldest", "newest", "random"] = "oldest"
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The clients of calls that are under way go away, the oldest first; None: of all in the group.
+
+    Attributes:
+        waiting: only calls of which no attempt has reached a witness (True), or has (False).
+    """
+
+    group: str
+    times: int | None = None
+    waiting: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Let the clock go from one timer of the target to the next until no call is under way.
+
+    It goes on for at most ``most_ns`` from here, and ends at that instant if calls are left.
+    """
+
+    most_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """From now on connects to the witness fare so; those that stand are not touched."""
+
+    dependency: str
+    how: Reach
+
+
+@dataclass(frozen=True, slots=True)
+class CountResources:
+    """Count threads, descriptors and connections of the target, at rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL one process of the target that holds a request of the group at a witness.
+
+    Its parent may start another; a target of one process cannot be played on after it.
+    """
+
+    group: str
+
+
+Flight = Answering | Fire | Release | Leave | Jump | Reaching | CountResources | Kill
+"""Steps of calls that stay under way; where one is in a plan, waits go from timer to timer too."""
+Step = Send | Until | Mark | Wait | Phase | WaitAdvised | Cut | Heal | Flight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +242,8 @@ class Trial:
         steps: the plan; empty where ``cannot`` says why this target gives it nothing to say.
         needed: *kept* needs this trial to be conclusive.
         cannot: why it could not be planned, and what would settle it.
+        fresh: ``quiet``: a world in which everything has been forgotten, by waiting; ``restart``: a
+            target that was started just now.
     """
 
     name: str
@@ -141,6 +251,7 @@ class Trial:
     steps: tuple[Step, ...]
     needed: bool = True
     cannot: str | None = None
+    fresh: Literal["quiet", "restart"] = "quiet"
 
     @property
     def calls(self) -> int:
@@ -160,6 +271,8 @@ class Trial:
                     total = max(total, marks.get(step.since, total) + step.ns)
                 case WaitAdvised():
                     total += min(step.most_ns, step.extra_ns + 60 * 1_000_000_000)
+                case Jump():
+                    total += step.most_ns
                 case _:
                     pass
         return total
@@ -174,6 +287,8 @@ class Played:
         first_call, end_call: the range of call indexes that belong to it (others may lie between).
         ended: why the plan ended before its last step, or None.
         began_ns: the target's monotonic clock when each step that was begun began, and at the end.
+        at_ns: the same on the machine's monotonic clock.
+        groups: the calls of each group that was fired, by its name.
     """
 
     steps: tuple[tuple[int, ...], ...]
@@ -181,11 +296,13 @@ class Played:
     end_call: int
     ended: str | None = None
     began_ns: tuple[int, ...] = ()
+    at_ns: tuple[int, ...] = ()
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def _calls(step: Step) -> int:
     match step:
-        case Send():
+        case Send() | Fire():
             return step.times
         case Until():
             return step.most
@@ -196,11 +313,13 @@ def _calls(step: Step) -> int:
 def step_to_json(step: Step) -> dict[str, Any]:
     """A JSON object that names the step and gives its settings."""
     values: dict[str, Any] = {"step": type(step).__name__}
-    for field in fields(step):
-        value = getattr(step, field.name)
-        if isinstance(value, Expect):
-            value = {"least": value.least, "most": value.most}
-        elif isinstance(value, Send):
+    for setting in fields(step):
+        value = getattr(step, setting.name)
+        if isinstance(value, Send):
             value = step_to_json(value)
-        values[field.name] = value
+        elif is_dataclass(value) and not isinstance(value, type):
+            value = asdict(value)
+        elif isinstance(step, Answering) and setting.name == "script":
+            value = [asdict(rule) for rule in step.script]
+        values[setting.name] = value
     return values

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "harness"
 ROWS = (
     ("errors", "seeds", "units"),
     ("history", "verdict"),
-    ("contract", "plan", "planfile", "faults"),
+    ("contract", "script", "plan", "planfile", "faults"),
     ("models", "oracles", "identify"),
     ("promises",),
     ("ledger", "supervisor", "reaper"),

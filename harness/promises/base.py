@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
+from harness.contract.model import Dependency, Operation
 from harness.contract.words import Promise
 from harness.history import Call, History
 from harness.plan import Played, Trial
@@ -26,6 +27,7 @@ class Surroundings:
         frozen: the target's clock is held.
         can_call_from: whether this machine can call from a source address.
         rng: the random stream of this promise.
+        operations, dependencies: as the contract has them, by name.
         serving: how many processes of the target were seen to serve since it started; None where
             that cannot be seen.
     """
@@ -36,6 +38,8 @@ class Surroundings:
     can_call_from: Callable[[str], bool]
     rng: Random
     serving: int | None = None
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    dependencies: Mapping[str, Dependency] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

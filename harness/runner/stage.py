@@ -64,6 +64,8 @@ class Stage:
             can_call_from=can_call_from,
             rng=self.world.seed.stream(contract.service, self.promise.id),
             serving=self.world.serving,
+            operations=contract.operations,
+            dependencies=contract.dependencies,
         )
 
     def quiet_ns(self) -> int:
