@@ -169,6 +169,7 @@ class Arrival:
         state: ``held`` (under way still), ``answered`` (its answer was written to the last byte),
             ``cut`` (the witness ended it on purpose) or ``gone`` (the target went away first).
         status: of the answer that was begun, None where none was.
+        answer_headers: that the script gave it, as they were written; names in lower case.
         head_target_ns: target time of the answer's first byte, None where none was written.
         ended_ns, ended_target_ns, ended_wall_ns: when it was answered, cut, or the target was gone.
         reset: the target went away, or the witness cut it, with a reset.
@@ -194,6 +195,7 @@ class Arrival:
     ended_target_ns: int | None = None
     ended_wall_ns: int | None = None
     reset: bool = False
+    answer_headers: Headers = ()
 
     def header(self, name: str) -> str | None:
         """Value of the first header of that name, in any case; None where it is missing."""

@@ -244,6 +244,8 @@ class Trial:
         cannot: why it could not be planned, and what would settle it.
         fresh: ``quiet``: a world in which everything has been forgotten, by waiting; ``restart``: a
             target that was started just now.
+        unless: it is not played, and not needed, where an earlier trial of the same promise showed
+            one of these marks (`TrialResult.marks`).
     """
 
     name: str
@@ -252,6 +254,7 @@ class Trial:
     needed: bool = True
     cannot: str | None = None
     fresh: Literal["quiet", "restart"] = "quiet"
+    unless: frozenset[str] = frozenset()
 
     @property
     def calls(self) -> int:

@@ -6,8 +6,14 @@ request says how it is answered, and what no rule matches gets the dependency's 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from email.utils import formatdate
+from typing import Final, Literal
+
+from harness.units import NS_PER_S
+
+_DATE: Final = re.compile(r"\{date([+-]\d{1,9})\}", re.ASCII)
 
 Cut = Literal["before", "within", "after"]
 """Where an answer is cut off: before its first byte, in the middle of its body, after its last byte."""
@@ -15,6 +21,18 @@ Per = Literal["all", "call", "path"]
 """What a rule counts: all requests that it matches, those of one call (by its token), or of one path."""
 Reach = Literal["open", "refuse", "black_hole"]
 """How connects fare: accepted, refused by the kernel, or never completed (the listen queue is full)."""
+TOKEN: Final = re.compile(r"sp(?:-|%2[Dd])([0-9a-f]{8})(?:-|%2[Dd])([0-9]{1,18})")
+"""What a call and its attempts are known by, anywhere in a request, also URL-quoted."""
+
+
+def token_in(text: str) -> str | None:
+    """The first token in a text, unquoted; None if there is none.
+
+    >>> token_in("/items/sp%2D00c0ffee%2D12?deep=1"), token_in("nothing")
+    ('sp-00c0ffee-12', None)
+    """
+    found = TOKEN.search(text)
+    return f"sp-{found[1]}-{found[2]}" if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,8 @@ class Answer:
 
     Attributes:
         status: of the answer.
-        headers: besides Content-Type, Content-Length and Connection.
+        headers: besides Content-Type, Content-Length and Connection; in a value ``{date+7}`` is the
+            HTTP date 7 s (a whole number, also below 0) after the target's wall clock at the answer.
         body: text of the body; None: the dependency's usual one.
         content_type: None: the dependency's usual one.
         delay_ns: from the request's last byte to the answer's first.
@@ -32,7 +51,8 @@ class Answer:
         trickle: what trickles, everything or the body alone.
         cut: where the connection ends before its time; None: the answer is whole.
         cut_by: a reset, or an orderly close.
-        length_off: Content-Length says so many bytes more than there are (below 0: fewer).
+        length_off: Content-Length says so many bytes more than there are (below 0: fewer, never
+            less than 0). Without ``close`` the connection stays open, and a client waits.
         close: the connection is closed after the answer, as ``Connection: close`` announces.
     """
 
@@ -56,6 +76,22 @@ HOLD = Answer(hold=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What a dependency answers when nothing is wrong with it.
+
+    Attributes:
+        path: to requests whose path begins so; of several, the longest that fits decides.
+        status, headers, body, content_type: of the answer.
+    """
+
+    path: str = ""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = "{}"
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """How the requests that match are answered, in the order in which they arrive.
 
@@ -76,6 +112,17 @@ class Rule:
     def __post_init__(self) -> None:
         if not self.answers and self.then is None:
             raise ValueError("a rule needs answers, or a `then` for all: it has neither")
+
+
+def written(value: str, wall_ns: int) -> str:
+    """A header's value as it is written at an instant of the target's wall clock.
+
+    >>> written("{date+7}", 3_400_000_000)
+    'Thu, 01 Jan 1970 00:00:10 GMT'
+    """
+    return _DATE.sub(
+        lambda found: formatdate(wall_ns // NS_PER_S + int(found[1]), usegmt=True), value
+    )
 
 
 Script = tuple[Rule, ...]

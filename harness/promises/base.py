@@ -15,6 +15,8 @@ from harness.verdict import Verdict
 
 LEFT_OUT = "a smoke run leaves it out"
 """What a trial says that only a whole run plays."""
+NOT_NEEDED = "an earlier trial had settled it"
+"""What a trial says that `Trial.unless` spares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from harness.clock.errors import ClockError
 from harness.contract.words import Promise
 from harness.errors import CouldNotRun
 from harness.plan import Played, Trial
-from harness.promises.base import LEFT_OUT, Kind, TrialResult
+from harness.promises.base import LEFT_OUT, NOT_NEEDED, Kind, TrialResult
 from harness.runner.play import Player, play_together
 from harness.runner.smallest import SHRINK_S, smallest
 from harness.runner.stage import Counterexample, Stage, needs_world
@@ -146,6 +146,9 @@ class Verification:
         for number, trial in enumerate(trials, start=1):
             if proved is not None and not self.thorough:
                 self._results.append(_not_played(trial, f"{proved.trial.name} had proved enough"))
+                continue
+            if any(trial.unless & result.marks for result in self._results):
+                self._results.append(_not_played(replace(trial, needed=False), NOT_NEEDED))
                 continue
             self.progress(trial.name, number, len(trials))
             result = self._try(trial)
