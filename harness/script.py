@@ -41,9 +41,11 @@ class Answer:
 
     Attributes:
         status: of the answer.
-        headers: besides Content-Type, Content-Length and Connection; in a value ``{date+7}`` is the
-            HTTP date 7 s (a whole number, also below 0) after the target's wall clock at the answer.
-        body: text of the body; None: the dependency's usual one.
+        headers: besides Content-Type, Content-Length and Connection, of which one of the same name
+            takes the place; in a value ``{date+7}`` is the HTTP date 7 s (a whole number, also below
+            0) after the target's wall clock at the answer.
+        body: text of the body; None: the dependency's usual one, and with ``status`` 200 its usual
+            status and headers too.
         content_type: None: the dependency's usual one.
         delay_ns: from the request's last byte to the answer's first.
         hold: no answer until a ``Release`` gives it one.
