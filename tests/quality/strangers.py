@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fixtures.strangers import ROOT, STRANGERS, Side, Stranger
+from fixtures.strangers._guards import Guard
 from harness.contract.load import load
 from harness.promises import words
 from harness.runner.verify import PromiseResult
@@ -63,7 +64,7 @@ def pairs(strangers: Iterable[Stranger] = STRANGERS) -> Iterator[Pair]:
             yield Pair(stranger, judged(stranger, "kept"), judged(stranger, "broken"))
 
 
-def why_not(stranger: Stranger) -> str | None:
+def why_not(stranger: Stranger | Guard) -> str | None:
     """Why a stranger cannot run on this machine, None if it can; Node's packages are installed."""
     if not stranger.node:
         return None
@@ -102,7 +103,7 @@ def _install(wanted: str, installed: Path) -> str | None:
     return None
 
 
-def version_of(stranger: Stranger) -> str:
+def version_of(stranger: Stranger | Guard) -> str:
     """The installed version of its library."""
     if not stranger.node:
         return version(stranger.library)
@@ -121,9 +122,9 @@ def strangers_markdown(judged_pairs: Iterable[Pair]) -> Iterator[str]:
                 f"| {stranger.library} {version_of(stranger)}",
                 stranger.strategy,
                 _words(stranger, "kept"),
-                _said(pair.kept),
+                in_short(pair.kept),
                 _words(stranger, "broken"),
-                f"{_said(pair.broken)} |",
+                f"{in_short(pair.broken)} |",
             )
         )
 
@@ -133,6 +134,7 @@ def _words(stranger: Stranger, side: Side) -> str:
     return f"`{stranger.keeps if side == 'kept' else stranger.breaks}`{told}"
 
 
-def _said(result: PromiseResult) -> str:
+def in_short(result: PromiseResult) -> str:
+    """The verdict, and where it is broken in which half."""
     status = result.verdict.status
     return f"{status} ({half(result)})" if status is Status.BROKEN else f"{status}"
