@@ -26,9 +26,9 @@ _QUIET_S: Final = 0.002
 _LOOK_S: Final = 0.1
 _CONNECT_S: Final = 3.5
 """A full listen queue drops a connect; the kernel repeats it after 1 s and 3 s, by its own clock."""
-_WAVE: Final = 100
-_READ: Final = selectors.EVENT_READ
-_WRITE: Final = selectors.EVENT_WRITE
+WAVE: Final = 100
+READ: Final = selectors.EVENT_READ
+WRITE: Final = selectors.EVENT_WRITE
 
 
 class Client:
@@ -108,8 +108,8 @@ class Client:
     def _play(self, requests: Sequence[Request]) -> list[Call]:
         exchanges = [Exchange(request) for request in requests]
         try:
-            for start in range(0, len(exchanges), _WAVE):
-                self._connect(exchanges[start : start + _WAVE])
+            for start in range(0, len(exchanges), WAVE):
+                self._connect(exchanges[start : start + WAVE])
             self._write([one for one in exchanges if not one.ended])
             self._read([one for one in exchanges if not one.ended])
         finally:
@@ -129,14 +129,14 @@ class Client:
             opened.append(one)
             if not self._open(one):
                 pending.append(one)
-        self._drive(pending, _WRITE, self._connected, calm_s=_CONNECT_S)
+        self._drive(pending, WRITE, self._connected, calm_s=_CONNECT_S)
         if self._secured is not None:
             self._secure([one for one in opened if not one.ended])
 
     def _secure(self, exchanges: Sequence[Exchange]) -> None:
         """Shake hands on all of them at once; whoever waits lets the others go on."""
         self._drive(
-            [one for one in exchanges if not self._shook_hands(one, 0)], _READ, self._shook_hands
+            [one for one in exchanges if not self._shook_hands(one, 0)], READ, self._shook_hands
         )
 
     def _shook_hands(self, one: Exchange, _events: int) -> bool:
@@ -162,7 +162,7 @@ class Client:
 
     def _open(self, one: Exchange) -> bool:
         """Begin a new connection; True if it is there, or refused, already."""
-        sock, code = begin_connect(self._address, one.request.source)
+        sock, code = begin_connect(self._address, one.request.source, narrow=one.request.slow)
         self._connections += 1
         peer_sees = one.request.source or self._address.loopback
         connection = (
@@ -194,30 +194,29 @@ class Client:
 
     def _write(self, exchanges: Sequence[Exchange]) -> None:
         """Write all; what does not fit into the kernel's buffers waits until it does."""
-        slow = []
-        for one in exchanges:
-            try:
-                done = self._write_some(one)
-            except OSError:
-                if one.connection.reused:  # closed since we looked; no byte went out
-                    one.connection.sock.close()
-                    self._connect([one], fresh=True)
-                    done = one.ended or self._write_step(one, _WRITE)
-                else:
-                    self._end(one, "reset")
-                    done = True
-            if not done:
-                slow.append(one)
-        self._drive(slow, _WRITE | _READ, self._write_step)
+        slow = [one for one in exchanges if not self._begin_writing(one)]
+        self._drive(slow, WRITE | READ, self._write_step)
         for one in exchanges:
             if not one.ended:
                 self._leave_or_hold(one)
+
+    def _begin_writing(self, one: Exchange) -> bool:
+        """Write what the kernel takes; True when that is all, or nothing can be written any more."""
+        try:
+            return self._write_some(one)
+        except OSError:
+            if not one.connection.reused:
+                self._end(one, "reset")
+                return True
+        one.connection.sock.close()  # it was closed since we looked; no byte went out
+        self._connect([one], fresh=True)
+        return one.ended or self._write_step(one, WRITE)
 
     def _write_some(self, one: Exchange) -> bool:
         return one.write(self._instant, self._next_seq)
 
     def _write_step(self, one: Exchange, events: int) -> bool:
-        if events & _READ and one.connection.speaks():  # an answer before its request was whole
+        if events & READ and one.connection.speaks():  # an answer before its request was whole
             one.wrote(self._next_seq)
             return True
         try:
@@ -236,8 +235,8 @@ class Client:
 
     def _read(self, exchanges: Sequence[Exchange]) -> None:
         early = [one for one in exchanges if one.connection.has_more()]
-        done = [one for one in early if self._read_step(one, _READ)]
-        self._drive([one for one in exchanges if one not in done], _READ, self._read_step)
+        done = [one for one in early if self._read_step(one, READ)]
+        self._drive([one for one in exchanges if one not in done], READ, self._read_step)
 
     def _read_step(self, one: Exchange, _events: int) -> bool:
         done = one.read(self._instant)

@@ -45,6 +45,7 @@ class Exchange:
         self._written_ns = 0
         self._first_byte_ns: int | None = None
         self._last_byte_ns: int | None = None
+        self._ended: tuple[int, int] | None = None
 
     def use(self, connection: Connection, host: str) -> None:
         """Go over this connection, from the first byte on."""
@@ -62,6 +63,7 @@ class Exchange:
         """
         if self.offset == 0:
             self._sent = instant()
+        at_ns = time.monotonic_ns()  # before: what the last byte causes comes later
         try:
             self.offset += self.connection.send(memoryview(self.data)[self.offset :])
         except BlockingIOError:
@@ -72,18 +74,18 @@ class Exchange:
         else:
             if self.offset < len(self.data):
                 return False
-        self.wrote(next_seq)
+        self.wrote(next_seq, at_ns)
         return True
 
-    def wrote(self, next_seq: Callable[[], int]) -> None:
-        """No more will be written."""
-        self._written_ns = time.monotonic_ns()
+    def wrote(self, next_seq: Callable[[], int], at_ns: int | None = None) -> None:
+        """No more will be written, or nothing for now; ``at_ns`` is when, on the machine's clock."""
+        self._written_ns = time.monotonic_ns() if at_ns is None else at_ns
         self._written_seq = next_seq()
 
-    def read(self, instant: Callable[[], Instant]) -> bool:
-        """Take what came; True when nothing more is wanted."""
+    def read(self, instant: Callable[[], Instant], most: int = _CHUNK_BYTES) -> bool:
+        """Take what came, at most so many bytes; True when nothing more is wanted."""
         try:
-            data = self.connection.receive(_CHUNK_BYTES)
+            data = self.connection.receive(most)
         except BlockingIOError:
             return False
         except OSError:
@@ -113,6 +115,7 @@ class Exchange:
             self._answered = instant()
         if not self.held:
             self._answered_seq = next_seq()
+            self._ended = time.monotonic_ns(), instant()[0]
         self.ended = True
 
     def reusable(self) -> bool:
@@ -121,7 +124,7 @@ class Exchange:
         return whole and self.answer.error is None and self.answer.reusable()
 
     def call(self) -> Call:
-        """The facts."""
+        """The facts, as far as they are known."""
         assert self._sent is not None
         assert self._written_seq is not None
         request, answer = self.request, self.answer
@@ -147,4 +150,7 @@ class Exchange:
             complete=answer.complete,
             error=answer.error,
             written=self.offset > 0,
+            token=request.token,
+            ended_ns=None if self._ended is None else self._ended[0],
+            ended_target_ns=None if self._ended is None else self._ended[1],
         )

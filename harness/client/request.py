@@ -36,6 +36,8 @@ class Request:
             ``half``: the first half of its bytes. A part is written and then held open, unread,
             until :meth:`Client.forget` or :meth:`Client.close`, unless ``leave`` says otherwise.
         leave: go away (close) when all is ``written``, or at the ``first_byte`` of the answer.
+        slow: of a call under way: its answer is read a byte at a time, when it is told to.
+        token: only recorded; what the call is known by where one of its parts carries it.
     """
 
     method: str
@@ -50,6 +52,8 @@ class Request:
     connection: str | None = None
     part: Literal["whole", "head", "half"] = "whole"
     leave: Literal["written", "first_byte"] | None = None
+    slow: bool = False
+    token: str | None = None
 
 
 def encode(request: Request, host: str, parser: h11.Connection) -> bytes:

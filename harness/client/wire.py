@@ -166,15 +166,23 @@ class SecuredConnection(Connection):
             self._is_ended = True
 
 
-def begin_connect(address: Address, source: str | None) -> tuple[socket.socket, int]:
+def begin_connect(
+    address: Address, source: str | None, *, narrow: bool = False
+) -> tuple[socket.socket, int]:
     """A non-blocking socket on its way to the target, and the error number of ``connect``.
 
+    Args:
+        address: where to.
+        source: local address to come from.
+        narrow: the kernel takes as little of an answer as it can before somebody reads it.
     Raises:
         CouldNotRun: this machine cannot: no such source address, no free port, no free descriptor.
     """
     sock = _new_socket(address.family)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if narrow:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         if source is not None:
             _bind(sock, source)
         code = sock.connect_ex(address.sockaddr)

@@ -6,12 +6,14 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints
 
+from harness.contract.dependency import Answered, Dependency
 from harness.contract.identity import Identity, Login
 from harness.contract.sent import Sent
 from harness.contract.target import Image, Process, Ready, Target, Tls
 from harness.contract.words import Name, Promise, Words, as_list
 
 __all__ = [
+    "Answered",
     "Contract",
     "Dependency",
     "Identity",
@@ -27,16 +29,6 @@ __all__ = [
 
 LOGIN: Final = "login"
 """What logins are called in a history, where no operation makes the same call."""
-
-
-class Dependency(Words):
-    """Something that the service calls, and that Stormproof starts for it.
-
-    Attributes:
-        kind: `valkey` (a real store), or `witness` (a scripted HTTP service that records each call).
-    """
-
-    kind: Literal["valkey", "witness"]
 
 
 class Operation(Sent):

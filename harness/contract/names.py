@@ -23,6 +23,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "NAME.url": "address of the dependency NAME, without a trailing slash",
     "n": "number of the client: another one in each fresh world",
     "text": "a text drawn for each call",
+    "call": "the call's own token, another one for each: a witness tells by it whose request it got",
     "token": "what the identity's `login` has yielded",
     "env.NAME": "value of the environment variable NAME; never printed",
 }
@@ -43,7 +44,7 @@ class Place(Enum):
 
     START = frozenset({"python", "port", "contract.dir", "work.dir"})
     FOLDER = frozenset({"contract.dir", "work.dir"})
-    CALL = frozenset({"n", "text"})
+    CALL = frozenset({"n", "text", "call"})
     BESIDE = frozenset({"contract.dir"})
     IDENTITY = frozenset({"n"})
     LOGGED_IN = frozenset({"n", "token"})

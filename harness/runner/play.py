@@ -6,14 +6,15 @@ import heapq
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 
 from harness.client import Request
-from harness.errors import HarnessError
 from harness.history import Call
 from harness.models.advice import read
 from harness.plan import (
     Cut,
+    Fire,
     Heal,
     Mark,
     Phase,
@@ -26,6 +27,7 @@ from harness.plan import (
     WaitAdvised,
 )
 from harness.runner.callers import Caller
+from harness.runner.flights import FlightSteps, PlanEnded, flies
 from harness.runner.logins import LoginFailed
 from harness.runner.times import NotAtRest
 from harness.runner.world import World
@@ -40,10 +42,6 @@ Waits = Generator[int, None, Played]
 """Yields instants of the target's monotonic clock that must come first; returns what was played."""
 
 
-class PlanEnded(HarnessError):
-    """The rest of the plan cannot be played; the text says why and what would settle it."""
-
-
 class Player:
     """Plays one trial: binds its symbols to fresh callers and remembers its marks.
 
@@ -51,7 +49,7 @@ class Player:
         world: where it is played.
         trial: what is played.
         operations: the promise's operations, called in turn.
-        key: the promise's key: an identity's name, ``ip`` or ``global``.
+        key: the promise's key: an identity's name, ``ip`` or ``global``; None where it has none.
         own_address: each caller calls from its own source address.
         proxy: the first trusted proxy's address.
         admitted: how an answer is read while the plan runs.
@@ -64,7 +62,7 @@ class Player:
         trial: Trial,
         *,
         operations: Sequence[str],
-        key: str,
+        key: str | None,
         own_address: bool,
         proxy: str | None,
         admitted: Callable[[Call], bool | None],
@@ -73,7 +71,7 @@ class Player:
         self._world = world
         self._trial = trial
         self._operations = operations
-        self._key = key
+        self._key = key or "global"
         self._own_address = own_address
         self._proxy = proxy
         self._admitted = admitted
@@ -84,15 +82,19 @@ class Player:
         self._turn = count()
         self._lost = 0
         self._indexes: list[int] = []
+        self._flies = flies(trial)
+        self._flights = FlightSteps(world, self._fired, self._read, trial.name)
 
     def play(self) -> Waits:
         """All steps in order; an early end is told in ``Played.ended``."""
         steps: list[tuple[int, ...]] = []
         began_ns: list[int] = []
+        at_ns: list[int] = []
         ended: str | None = None
         try:
             for step in self._trial.steps:
                 began_ns.append(self._world.now_ns)
+                at_ns.append(time.monotonic_ns())
                 steps.append((yield from self._step(step)))
         except (PlanEnded, NotAtRest) as error:
             ended = str(error)
@@ -102,28 +104,48 @@ class Player:
             end_call=max(self._indexes, default=-1) + 1,
             ended=ended,
             began_ns=(*began_ns, self._world.now_ns),
+            at_ns=(*at_ns, time.monotonic_ns()),
+            groups={name: tuple(made) for name, made in self._flights.groups.items()},
         )
 
     def _step(self, step: Step) -> Generator[int, None, tuple[int, ...]]:
+        made: tuple[int, ...] = ()
         match step:
             case Send():
-                return tuple(self._send(step))
+                made = tuple(self._send(step))
             case Until():
-                return tuple(self._until(step))
+                made = tuple(self._until(step))
             case Mark():
                 self._marks[step.name] = self._world.now_ns
-            case Wait():
-                yield self._since(step.since) + step.ns
-            case Phase():
-                past = self._world.wall_ns % NS_PER_S
-                yield self._world.now_ns + (step.ns - past) % NS_PER_S
-            case WaitAdvised():
-                yield self._advised(step)
+            case Wait() | Phase() | WaitAdvised():
+                yield from self._wait_until(self._due_ns(step))
             case Cut():
                 self._world.cut(step.dependency)
             case Heal():
                 self._world.heal(step.dependency)
-        return ()
+            case _:
+                made = self._flights.play(step)
+                self._indexes += made
+        if self._flies:
+            self._world.flights.rest()
+        return made
+
+    def _due_ns(self, step: Wait | Phase | WaitAdvised) -> int:
+        match step:
+            case Wait():
+                return self._since(step.since) + step.ns
+            case Phase():
+                past = self._world.wall_ns % NS_PER_S
+                return self._world.now_ns + (step.ns - past) % NS_PER_S
+            case WaitAdvised():
+                return self._advised(step)
+
+    def _wait_until(self, at_ns: int) -> Generator[int, None, None]:
+        """Calls under way go on meanwhile; such a plan is alone in its world."""
+        if self._flies:
+            self._world.flights.walk_to(at_ns)
+        else:
+            yield at_ns
 
     def _since(self, mark: str) -> int:
         return self._world.now_ns if mark == "now" else self._marks.get(mark, self._world.now_ns)
@@ -159,6 +181,17 @@ class Player:
     def _note(self, calls: Sequence[Call]) -> None:
         for call in calls:
             self._lost = self._lost + 1 if call.status is None else 0
+        self._read(calls)
+        if self._lost >= _LOST_IN_A_ROW:
+            self._world.check_alive()
+            raise PlanEnded(
+                f"{self._lost} calls in a row had no answer ({calls[-1].error}); "
+                "see why the target does not answer"
+            )
+
+    def _read(self, calls: Sequence[Call]) -> None:
+        """What later steps need to know of answers."""
+        for call in calls:
             said = self._admitted(call)
             if said is True and call.answered_target_ns is not None:
                 self._marks["admitted"] = call.answered_target_ns
@@ -167,12 +200,6 @@ class Player:
             elif call.status == _UNAUTHORIZED:
                 with self._logins():
                     self._world.logins.check(call, self._key)
-        if self._lost >= _LOST_IN_A_ROW:
-            self._world.check_alive()
-            raise PlanEnded(
-                f"{self._lost} calls in a row had no answer ({calls[-1].error}); "
-                "see why the target does not answer"
-            )
         if time.monotonic() > self._deadline_s:
             raise PlanEnded(
                 "the time of this promise is used up; a longer --budget would settle it"
@@ -189,12 +216,32 @@ class Player:
             requests.append(self._request(send, caller, f"{send.caller}{caller.number}"))
         return requests
 
-    def _request(self, send: Send, caller: Caller, symbol: str) -> Request:
+    def _fired(self, fire: Fire, times: int) -> list[Request]:
+        """The requests of calls that stay under way."""
+        requests = []
+        for _ in range(times):
+            caller = self._world.fresh_caller() if fire.fresh else self._caller(fire.caller)
+            symbol = f"{fire.caller}{caller.number}" if fire.fresh else fire.caller
+            send = Send(caller=fire.caller, connection=fire.connection)
+            request = self._request(send, caller, symbol, fire.operation, announced=True)
+            requests.append(replace(request, part=fire.part, slow=fire.slow))
+        return requests
+
+    def _request(
+        self,
+        send: Send,
+        caller: Caller,
+        symbol: str,
+        operation: str | None = None,
+        *,
+        announced: bool = False,
+    ) -> Request:
         source = caller.address if self._own_address else None
         if send.via_proxy:
             source = self._proxy
         kept = None if send.connection == "new" else f"{caller.number}:{symbol}:{send.connection}"
-        operation = self._operations[next(self._turn) % len(self._operations)]
+        if operation is None:
+            operation = self._operations[next(self._turn) % len(self._operations)]
         forwarded = self._forwarded(send.forwarded)
         return self._world.composer.compose(
             operation,
@@ -204,6 +251,7 @@ class Player:
             forwarded=forwarded,
             connection=kept,
             token=self._token(operation, caller, source, forwarded),
+            announced=announced,
         )
 
     def _token(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from urllib.parse import quote
 
 from harness.client import Request
@@ -13,8 +14,22 @@ from harness.contract.names import Names, expand, expand_value
 from harness.contract.request import method_and_path
 from harness.runner.callers import Caller
 
+CALL_HEADER = "X-Request-ID"
+"""What a call's token is sent in, for the target to pass on."""
 TEXT = "storm"
 """What fills ``{text}``: benign, so that only the promise decides the answer."""
+
+
+def call_tokens(run: str) -> Iterator[str]:
+    """What the calls of a run are known by, one after another.
+
+    Args:
+        run: 8 hexadecimal digits that tell it from other runs.
+
+    >>> next(call_tokens("00c0ffee"))
+    'sp-00c0ffee-1'
+    """
+    return (f"sp-{run}-{number}" for number in count(1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +39,13 @@ class Composer:
     Attributes:
         authority: value of the Host header.
         names: the ``{env.…}`` names and their values.
+        tokens: what calls are known by, each taken once.
     """
 
     contract: Contract
     authority: str
     names: Names
+    tokens: Iterator[str] = field(default_factory=lambda: call_tokens("0" * 8))
 
     def compose(
         self,
@@ -40,10 +57,13 @@ class Composer:
         forwarded: str | None,
         connection: str | None,
         token: str | None = None,
+        announced: bool = False,
     ) -> Request:
         """One request of ``caller``; ``key`` names the identity to send, if it is one.
 
-        ``token`` fills ``{token}``; without one, an identity that logs in is not sent.
+        ``token`` fills ``{token}``; without one, an identity that logs in is not sent. What the call
+        itself is known by fills ``{call}``; ``announced`` it is sent as X-Request-ID too, unless the
+        operation writes that header.
         """
         spec = self.contract.operations[operation]
         named = self.identity_of(operation, key)
@@ -57,6 +77,8 @@ class Composer:
             identity=identity,
             carried=None if is_bare else identity,
             token=token or "",
+            call=next(self.tokens),
+            announced=announced,
             source=source,
             forwarded=forwarded,
             connection=connection,
@@ -82,6 +104,8 @@ class Composer:
             identity=identity,
             carried=None,
             token="",
+            call="",
+            announced=False,
             source=source,
             forwarded=forwarded,
             connection=None,
@@ -102,11 +126,13 @@ class Composer:
         identity: Identity | None,
         carried: Identity | None,
         token: str,
+        call: str,
+        announced: bool,
         source: str | None,
         forwarded: str | None,
         connection: str | None,
     ) -> Request:
-        names = Names({**self.names, "n": str(caller.number), "text": TEXT})
+        names = Names({**self.names, "n": str(caller.number), "text": TEXT, "call": call})
         quoted = Names({name: quote(value, safe="") for name, value in names.items()})
         method, path = method_and_path(spec.call)
         path = expand(path, quoted)
@@ -116,6 +142,8 @@ class Composer:
             headers += extra
         if forwarded is not None:
             headers.append(("X-Forwarded-For", forwarded))
+        if announced and CALL_HEADER.lower() not in {name.lower() for name, _ in headers}:
+            headers.append((CALL_HEADER, call))
         body = _body(spec, names)
         return Request(
             method=method,
@@ -128,6 +156,7 @@ class Composer:
             source=source,
             forwarded=forwarded,
             connection=connection,
+            token=call if _carries(call, path, headers, body) else None,
         )
 
     def _complete(
@@ -151,6 +180,13 @@ class Composer:
             yield "Content-Length", str(len(body))
         if connection is None:
             yield "Connection", "close"
+
+
+def _carries(call: str, path: str, headers: list[tuple[str, str]], body: bytes) -> bool:
+    """Whether any part of a request holds the call's token."""
+    return bool(call) and (
+        call in path or any(call in value for _, value in headers) or call.encode() in body
+    )
 
 
 def _called(

@@ -82,7 +82,7 @@ class Stage:
             self.world,
             trial,
             operations=promise.operation,
-            key=getattr(promise, "key", "global"),
+            key=getattr(promise, "key", None),
             own_address=_own_address(promise, self.world),
             proxy=proxies[0] if proxies else None,
             admitted=lambda call: self.kind.admitted(promise, around, call),
@@ -95,11 +95,14 @@ class Stage:
         A held clock is moved; in real time target and stores start again, or are waited for.
         """
         world, quiet_ns = self.world, self.quiet_ns()
-        if world.time.mode == "frozen":
+        is_frozen = world.time.mode == "frozen"
+        if not is_frozen and time.monotonic() + trial.span_ns / NS_PER_S > deadline_s:
+            return False
+        if trial.fresh == "restart" and (world.is_fresh or world.restart()):
+            return True
+        if is_frozen:
             world.move_to(world.now_ns + quiet_ns)
             return True
-        if time.monotonic() + trial.span_ns / NS_PER_S > deadline_s:
-            return False
         if not world.history().calls or world.restart():
             return True
         if time.monotonic() + (quiet_ns + trial.span_ns) / NS_PER_S > deadline_s:

@@ -13,7 +13,6 @@ from harness.contract.load import LoadedContract
 from harness.contract.model import Process, Ready
 from harness.contract.names import Names, expand
 from harness.contract.target import SOLE
-from harness.services import Service
 from harness.supervisor import Supervisor
 from harness.targets import AttachedTarget, ProcessTarget, SeveralProcesses, Target, free_port
 from harness.targets.setup import run_setup
@@ -25,7 +24,7 @@ _LOCAL_NAME = "localhost"
 def make_target(
     loaded: LoadedContract,
     supervisor: Supervisor,
-    services: Mapping[str, Service],
+    urls: Mapping[str, str],
     clock: Mapping[str, str],
     allow: Collection[str],
 ) -> Target:
@@ -34,7 +33,7 @@ def make_target(
     Args:
         loaded: the contract.
         supervisor: will own its processes, and gives its private folder.
-        services: the running stores that its command may name.
+        urls: where the running dependencies are that its command may name.
         clock: what the environment needs for a held clock; empty on the real one.
         allow: hosts outside loopback that an attached target may have.
     Raises:
@@ -44,7 +43,7 @@ def make_target(
     target = loaded.contract.target
     if target.url is not None:
         return AttachedTarget(target.url, allow=allow, trust=trust_of(loaded, {}))
-    return _Starter(loaded, supervisor, services, clock).make()
+    return _Starter(loaded, supervisor, urls, clock).make()
 
 
 def trust_of(loaded: LoadedContract, names: Mapping[str, str]) -> Trust | None:
@@ -71,7 +70,7 @@ class _Starter:
         self,
         loaded: LoadedContract,
         supervisor: Supervisor,
-        services: Mapping[str, Service],
+        urls: Mapping[str, str],
         clock: Mapping[str, str],
     ) -> None:
         self._loaded = loaded
@@ -87,7 +86,7 @@ class _Starter:
             "contract.dir": str(loaded.directory),
             "work.dir": str(supervisor.fresh_directory("work")),
         }
-        values |= {f"{name}.url": service.url for name, service in services.items()}
+        values |= {f"{name}.url": url for name, url in urls.items()}
         values |= {f"{name}.port": str(port) for name, port in self._ports.items()}
         self._names = Names.with_environment(values, os.environ)
 

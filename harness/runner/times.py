@@ -41,6 +41,16 @@ class Time(Protocol):
     def jump(self) -> bool:
         """Move to the target's own next deadline if it can do nothing more; True if moved."""
 
+    def rest(self) -> None:
+        """Wait until nothing happens any more unless time moves or we act; nothing in real time.
+
+        Raises:
+            NotAtRest: the target still computes.
+        """
+
+    def step(self, most_ns: int) -> None:
+        """From rest to the target's next deadline, or to ``most_ns`` if that is earlier."""
+
 
 class RealTime:
     """Nothing is held: waiting is sleeping."""
@@ -59,6 +69,13 @@ class RealTime:
     def jump(self) -> bool:
         """Real time cannot jump."""
         return False
+
+    def rest(self) -> None:
+        """Nobody can tell."""
+
+    def step(self, most_ns: int) -> None:
+        """Sleep until then: nobody tells what the target waits for."""
+        self.move_to(most_ns)
 
 
 class FrozenTime:
@@ -82,11 +99,11 @@ class FrozenTime:
         Raises:
             NotAtRest: the target still computes; a timer of its own may not have run yet.
         """
-        self._rest()
+        self.rest()
         stride_ns = max(STRIDE_NS, (target_ns - self._clock.now_ns()) // STRIDES)
         while (now_ns := self._clock.now_ns()) < target_ns:
             self._clock.advance_to(min(target_ns, now_ns + stride_ns))
-            self._rest()
+            self.rest()
 
     def jump(self) -> bool:
         """One jump, only if every thread sleeps and one of them waits for time."""
@@ -95,6 +112,11 @@ class FrozenTime:
         except NothingToWaitFor:
             return False
 
-    def _rest(self) -> None:
+    def step(self, most_ns: int) -> None:
+        """Move the clock, once, to the earliest moment that anybody waits for."""
+        self._clock.step(most_ns)
+
+    def rest(self) -> None:
+        """Wait until every thread sleeps, and no byte is under way."""
         if not self._clock.settle(PATIENCE_S):
             raise NotAtRest

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal, Self
 
-from harness.client import Client, Request
+from harness.client import FlightClient, Request
 from harness.clock.errors import ClockIgnored, ClockUnavailable
 from harness.clock.held import HeldClock
 from harness.contract.load import LoadedContract
@@ -18,10 +18,14 @@ from harness.history import Call, History
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
 from harness.runner.journal import Journal
 from harness.runner.logins import Logins
-from harness.runner.requests import Composer
+from harness.runner.processes import Held
+from harness.runner.requests import Composer, call_tokens
 from harness.runner.serving import Serving
 from harness.runner.starting import make_target
-from harness.runner.times import FrozenTime, RealTime, Time
+from harness.runner.times import FrozenTime, NotAtRest, RealTime, Time
+from harness.runner.under_way import UnderWay
+from harness.runner.witnesses import REACHED, Witnesses, make_witness
+from harness.script import Reach
 from harness.seeds import Seed
 from harness.services import SERVICES, Service
 from harness.supervisor import Supervisor
@@ -63,12 +67,13 @@ class World:
         self.notes: list[str] = []
         self.time: Time = RealTime()
         self.services: dict[str, Service] = {}
+        self.witnesses = Witnesses()
         self._supervisor = supervisor
         self._wanted = clock
         self._allow = allow
         self._held: HeldClock | None = None
         self._target: Target | None = None
-        self._client: Client | None = None
+        self._client: FlightClient | None = None
         self._journal = Journal(lambda: self.now_ns)
         self._jumped_ns = 0
         self._serving: Serving | None = None
@@ -81,6 +86,9 @@ class World:
         }
         self._invented = invented_addresses()
         self._callers: Iterator[Caller] | None = None
+        self._flights: UnderWay | None = None
+        self._tokens = call_tokens(supervisor.run_id[:8])
+        self._is_fresh = False
         self.composer: Composer
         self.logins: Logins
 
@@ -102,17 +110,19 @@ class World:
         self._end()
 
     def _end(self) -> None:
+        self.witnesses.note()
         if self._held is not None:
             self._held.release()
         if self._client is not None:
             self._client.close()
-            self._client = None
+            self._client = self._flights = None
         if self._target is not None:
             self._target.stop()
             self._target = None
         for service in self.services.values():
             service.stop()
         self.services.clear()
+        self.witnesses.stop()
         self._cut.clear()
         if self._held is not None:
             self._held.close()
@@ -146,7 +156,9 @@ class World:
         self._start_processes(held.environment())
         self.target.check_alive()
         parts = [(part, part.pid) for part in self.target.parts()]
-        for pid in [*(pid for _, pid in parts), *(each.pid for each in self.services.values())]:
+        stores = [each.pid for each in self.services.values()]
+        witnesses = [each.pid for each in self.witnesses.running.values()]
+        for pid in [*(pid for _, pid in parts), *stores, *witnesses]:
             if pid is not None:
                 held.watch(pid)
         held.freeze()
@@ -168,12 +180,18 @@ class World:
     def _start_processes(self, clock: Mapping[str, str]) -> None:
         if self.contract.target.url is None:
             self._start_services(clock)
-        self._target = make_target(self.loaded, self._supervisor, self.services, clock, self._allow)
+        urls = {name: store.url for name, store in self.services.items()}
+        urls |= {name: witness.url for name, witness in self.witnesses.running.items()}
+        self._target = make_target(self.loaded, self._supervisor, urls, clock, self._allow)
         self._target.start()
         self._connect()
 
     def _start_services(self, clock: Mapping[str, str]) -> None:
         for name, dependency in self.contract.dependencies.items():
+            if dependency.kind == "witness":
+                witness = make_witness(self._supervisor, name, dependency, clock)
+                self.witnesses.start(name, witness)
+                continue
             maker = SERVICES.get(dependency.kind)
             if maker is None:
                 raise CouldNotRun(
@@ -189,8 +207,9 @@ class World:
             contract=self.contract,
             authority=f"{host}:{target.port}",
             names=_environment(self.contract),
+            tokens=self._tokens,
         )
-        self._client = Client(
+        self._client = FlightClient(
             target.host,
             target.port,
             instant=self._instant,
@@ -209,6 +228,9 @@ class World:
         pid = self.target.pid
         self._serving = Serving(pid) if several and pid is not None else None
         self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
+        assert self._client is not None
+        self._flights = UnderWay(self._client, self._journal, self.time, self.witnesses)
+        self._is_fresh = True
 
     # -- what the world is --------------------------------------------------------------------
 
@@ -241,7 +263,7 @@ class World:
 
     def history(self) -> History:
         """All that happened since the target started."""
-        return self._journal.history()
+        return self._journal.history(self.witnesses.arrivals())
 
     def fresh_caller(self) -> Caller:
         """A client that this target has never seen."""
@@ -252,6 +274,18 @@ class World:
     def invented_address(self) -> str:
         """An address that nobody has, for a header that lies."""
         return next(self._invented)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody has called the target since it was started."""
+        return self._is_fresh
+
+    @property
+    def flights(self) -> UnderWay:
+        """The calls that are under way."""
+        if self._flights is None:
+            raise CouldNotRun("the target is not running")
+        return self._flights
 
     @property
     def usable(self) -> bool:
@@ -273,6 +307,7 @@ class World:
         if self._client is None:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
+        self._is_fresh = False
         if self._serving is None:
             return self._journal.add(self._client.exchange(requests, together=together))
         self._serving.begin()
@@ -280,11 +315,47 @@ class World:
         self._serving.end()
         return self._journal.add(made)
 
+    def begin(self, requests: Sequence[Request]) -> list[int]:
+        """Begin calls that stay under way, all written before any is read; their indexes."""
+        self._is_fresh = False
+        return self.flights.begin(requests)
+
+    def reach(self, dependency: str, how: Reach) -> None:
+        """Let connects to a witness fare so from now on, and count that they do."""
+        if dependency in self.witnesses.cut:
+            self.witnesses.reach(dependency, "open")
+            self._journal.healed(dependency, data_kept=True)
+        if how != "open":
+            effect = self.witnesses.reach(dependency, how)
+            self._journal.cut(dependency, REACHED[how], effect)
+
+    def counted(self, held: Held) -> None:
+        """Write down what the target's processes hold."""
+        self._journal.counted(
+            held.pids,
+            threads=held.threads,
+            descriptors=held.descriptors,
+            connections=held.connections,
+        )
+
+    def land(self) -> None:
+        """End what a plan has left under way: witnesses answer as usual, clients leave."""
+        if self._flights is None:
+            return
+        for dependency in self.witnesses.cut:
+            self.reach(dependency, "open")
+        self.witnesses.clear()
+        if self._flights.indexes:
+            with suppress(NotAtRest):
+                self._flights.rest()
+            self._flights.leave(self._flights.indexes)
+
     def _send_one(self, request: Request, told: Callable[[Call], Call]) -> Call:
         """Make a call; the history gets what ``told`` makes of it."""
         if self._client is None:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
+        self._is_fresh = False
         (call,) = self._client.exchange([request], together=False)
         self._journal.add([told(call)])
         return call
@@ -342,7 +413,8 @@ class World:
         return True
 
     def heal_all(self) -> None:
-        """Bring back whatever a plan that ended early has left cut off, and close its connections."""
+        """Bring back whatever a plan has left cut off or under way, and close its connections."""
+        self.land()
         for dependency in sorted(self._cut):
             self.heal(dependency)
         if self._client is not None:
@@ -363,6 +435,7 @@ class World:
         """No answer for a while: jump a frozen clock to the target's own deadline, within bounds."""
         if self._jumped_ns > _JUMP_LIMIT_NS:
             return False
+        self.flights.pump()
         before = self.now_ns
         if (
             not self.time.jump()
