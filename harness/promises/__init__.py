@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 @cache
 def kinds() -> Mapping[str, Kind]:
     """All kinds by name: our own, then those of installed packages, which cannot replace ours."""
+    from harness.promises.concurrency_limit.kind import ConcurrencyLimitKind  # noqa: PLC0415
     from harness.promises.rate_limit.kind import RateLimitKind  # noqa: PLC0415
 
     found: dict[str, Kind] = {}
     for entry in entry_points(group="stormproof.kinds"):
         kind: Kind = entry.load()()
         found[kind.name] = kind
-    for own in (RateLimitKind(),):
+    for own in (
+        RateLimitKind(),
+        ConcurrencyLimitKind(),
+    ):
         found[own.name] = own
     return found
 

@@ -1,0 +1,397 @@
+"""What the visits prove of a concurrency limit; "What `concurrency_limit` means", sections 1 and 2.
+
+The upper half is proved by overlap that is certain, at any instant. The lower half (who gets in, who
+waits, who is refused) is proved at rest only, and only where nobody else may have caused it: not a
+service that can do too little at once, not another promise's limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from typing import Final, Literal
+
+from harness.models.slots import (
+    NEVER,
+    Crowd,
+    Level,
+    Rests,
+    Visit,
+    certain,
+    crowds,
+    levels,
+)
+from harness.units import NS_PER_MS
+
+Half = Literal[
+    "upper", "twice", "few", "lost", "beside", "key", "queue", "early", "waits", "timeout", "order"
+]
+"""Which part of the promise breaks; the sentences say each in words."""
+LATE_NS: Final = 2_001_000
+"""So much later than due a timer of a healthy service may run (asyncio rounds up)."""
+EARLY_NS: Final = NS_PER_MS
+"""And so much earlier (libuv rounds to the next ms, a float is not exact)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """A limit as the checker needs it.
+
+    Attributes:
+        limit, queue: of each process if ``each``; ``queue`` None where none is declared.
+        queue_timeout_ns: None where none is declared.
+        fifo: who waits first gets in first.
+        arrivals: calls that the service has given up on count.
+        each: so many processes have a limit of their own; 1: one limit for all.
+    """
+
+    limit: int
+    queue: int | None = None
+    queue_timeout_ns: int | None = None
+    fifo: bool = False
+    arrivals: bool = False
+    each: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """One proof.
+
+    Attributes:
+        half: what is broken.
+        at_ns: when it was complete, on the machine's clock.
+        key: whose slots.
+        count: the number that should have been another: inside, or waiting.
+        visits: those that prove it.
+        way: how the slot was lost or given back twice; the other key where one blocks another.
+    """
+
+    half: Half
+    at_ns: int
+    key: str
+    count: int
+    visits: tuple[Visit, ...]
+    way: str = ""
+
+
+@dataclass(frozen=True)
+class Book:
+    """All that is known of one limit.
+
+    Attributes:
+        terms: what is promised.
+        visits: the calls that the limit speaks of.
+        rests: when the target was seen at rest.
+        width: so many calls at once the service was seen to serve, on any operation.
+        narrow: the service was seen to serve no more than limit and queue: its own width may be
+            what makes calls wait.
+        busy: by rest, calls under way of other operations.
+        exact: all arrivals are of one witness.
+        rivals: other limits that the same calls may meet, each with its own keys.
+    """
+
+    terms: Terms
+    visits: Sequence[Visit]
+    rests: Rests
+    width: int = 0
+    narrow: bool = False
+    busy: dict[int, int] = field(default_factory=dict)
+    exact: bool = True
+    rivals: tuple[Book, ...] = ()
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The state at each rest."""
+        return levels(
+            self.visits,
+            self.rests,
+            limit=self.terms.limit,
+            width=self.width,
+            arrivals=self.terms.arrivals,
+            busy=self.busy,
+        )
+
+    @cached_property
+    def overs(self) -> dict[int, int]:
+        """By call, the rest from which on it holds nothing."""
+        return {visit.call: each.rest.at_ns for each in self.levels for visit in each.over}
+
+    @cached_property
+    def full(self) -> dict[str, list[Crowd]]:
+        """By key, each entry that made it full, or more than full, for certain."""
+        return {
+            key: [crowd for crowd in each if len(crowd.visits) >= self.terms.limit]
+            for key, each in self._crowds.items()
+        }
+
+    @cached_property
+    def _crowds(self) -> dict[str, tuple[Crowd, ...]]:
+        by_key = sorted(spans(self), key=lambda span: span[0].key)
+        return {
+            key: tuple(crowds(each)) for key, each in groupby(by_key, key=lambda span: span[0].key)
+        }
+
+    @cached_property
+    def key_of(self) -> dict[int, str]:
+        """By call, its key."""
+        return {visit.call: visit.key for visit in self.visits}
+
+    def at_most(self, key: str, from_ns: int, to_ns: int, without: int) -> list[Visit]:
+        """The visits of a key that may have held a slot or a place somewhere in ``[from, to]``."""
+        return [
+            visit
+            for visit in self.visits
+            if visit.key == key
+            and visit.call != without
+            and visit.end != "refused"
+            and visit.sent_ns < to_ns
+            and self.overs.get(visit.call, NEVER) > from_ns
+        ]
+
+    def may_be_full(self, visit: Visit, from_ns: int, to_ns: int) -> bool:
+        """Whether this limit, as another's rival, may have kept the call out."""
+        key = self.key_of.get(visit.call)
+        if key is None:
+            return False
+        return len(self.at_most(key, from_ns, to_ns, visit.call)) >= self.terms.limit
+
+    def by_rival(self, visit: Visit, from_ns: int, to_ns: int) -> bool:
+        """Whether another limit may have kept the call out."""
+        return any(rival.may_be_full(visit, from_ns, to_ns) for rival in self.rivals)
+
+
+def doubt(book: Book) -> str | None:
+    """Why the lower half proves nothing: the service itself may do too little at once."""
+    if book.narrow:
+        return (
+            f"the service serves {book.width} calls at once, on an operation without this limit too; "
+            "more workers, or a larger pool, would settle it"
+        )
+    for level in book.levels:
+        keys = {visit.key for visit in level.waiting}
+        if any(len([v for v in level.taken if v.key == key]) < book.terms.limit for key in keys):
+            return (
+                f"{len(level.taken)} were inside and {len(level.waiting)} waited, and nothing shows "
+                "that the service can serve more calls at once; an operation without this limit that "
+                "uses the same dependency would settle it"
+            )
+    return None
+
+
+def breaks(book: Book) -> list[Break]:
+    """All that is proved, in the order in which the proofs were complete."""
+    found = [*_too_many(book)]
+    if not book.narrow:
+        found += [*_at_rest(book), *_refused_early(book), *_late(book), *_out_of_order(book)]
+    return sorted(found, key=lambda each: each.at_ns)
+
+
+# -- the upper half -----------------------------------------------------------------------------------
+
+
+def spans(book: Book) -> Iterator[tuple[Visit, int, int]]:
+    """When who is certainly inside."""
+    for visit in book.visits:
+        for from_ns, to_ns in certain(
+            visit, book.rests, arrivals=book.terms.arrivals, exact=book.exact
+        ):
+            yield visit, from_ns, to_ns
+
+
+def _too_many(book: Book) -> Iterator[Break]:
+    bound = book.terms.limit * book.terms.each
+    for key, full in book.full.items():
+        yield from (_excess(book, key, each) for each in full if len(each.visits) > bound)
+
+
+def _excess(book: Book, key: str, crowd: Crowd) -> Break:
+    """Too many inside: a slot given back twice, if the limit had held before something ended."""
+    count = len(crowd.visits)
+    held = [
+        each for each in book.levels if each.rest.at_ns < crowd.at_ns and _held(book, each, key)
+    ]
+    ended = _ended(book, key, held[-1].rest.at_ns, crowd.at_ns) if held else []
+    if not ended:
+        return Break(half="upper", at_ns=crowd.at_ns, key=key, count=count, visits=crowd.visits)
+    return Break(
+        half="twice",
+        at_ns=crowd.at_ns,
+        key=key,
+        count=count,
+        visits=_with(crowd.visits, _inside(held[-1], key), ended),
+        way=_way(ended),
+    )
+
+
+def _held(book: Book, level: Level, key: str) -> bool:
+    """Whether the limit was full there, and kept somebody out."""
+    kept_out = level.waiting + level.refused
+    return len(_inside(level, key)) >= book.terms.limit and any(v.key == key for v in kept_out)
+
+
+# -- at rest ------------------------------------------------------------------------------------------
+
+
+def _at_rest(book: Book) -> Iterator[Break]:
+    """A free slot beside one who waits; more waiting than may."""
+    terms = book.terms
+    for level in book.levels:
+        hands = level.served(book.width) - len(level.taken) - len(level.ghosts) - level.busy
+        for key in sorted({visit.key for visit in level.waiting}):
+            waiting = [visit for visit in level.waiting if visit.key == key]
+            served = hands - (len(level.waiting) - len(waiting))
+            taken = sum(visit.key == key for visit in level.taken)
+            at_ns = level.rest.at_ns
+            if served <= 0 or any(book.by_rival(v, level.since_ns, at_ns) for v in waiting):
+                continue
+            if taken < terms.limit:
+                yield _kept_out(book, level, waiting[0], taken)
+            elif terms.queue is not None and served > terms.queue * terms.each:
+                late = any(visit.end == "refused" for visit in waiting)
+                yield Break(
+                    half="waits" if late else "queue",
+                    at_ns=at_ns,
+                    key=key,
+                    count=served,
+                    visits=_with(_inside(level, key), waiting),
+                )
+
+
+def _refused_early(book: Book) -> Iterator[Break]:
+    """A refusal while slots are free, or places to wait; of one who had waited, see :func:`_late`."""
+    for level in book.levels:
+        for visit in level.refused:
+            ended_ns = visit.ended_ns or level.rest.at_ns
+            if visit.sent_ns <= level.since_ns or book.by_rival(visit, visit.sent_ns, ended_ns):
+                continue
+            others = _beside(level, visit, ended_ns)
+            if len(others) < book.terms.limit:
+                yield _kept_out(book, level, visit, len(others))
+            elif len(others) < book.terms.limit + (book.terms.queue or 0):
+                yield Break(
+                    half="early",
+                    at_ns=level.rest.at_ns,
+                    key=visit.key,
+                    count=len(others) - book.terms.limit,
+                    visits=_with(others, [visit]),
+                )
+
+
+def _beside(level: Level, visit: Visit, ended_ns: int) -> list[Visit]:
+    """Who may have held a slot or a place while a call was refused."""
+    near = (*level.taken, *level.waiting, *level.ghosts, *level.over)
+    return [each for each in near if each.key == visit.key and each.sent_ns < ended_ns]
+
+
+def _kept_out(book: Book, level: Level, visit: Visit, taken: int) -> Break:
+    """One who should be inside is not: which kind of break this is."""
+    key, at_ns = visit.key, level.rest.at_ns
+    full = [each for each in book.full.get(key, ()) if each.at_ns < at_ns]
+    ended = _ended(book, key, full[-1].at_ns, at_ns) if full else []
+    beside = [each for each in ended if visit.sent_ns < each.finished_ns]
+    others = [each for each in level.taken if each.key != key]
+    half: Half
+    if visit in level.waiting and beside:
+        half, way = "beside", _way(beside)
+    elif ended:
+        half, way = "lost", _way(ended)
+    elif others and taken + len(others) >= book.terms.limit and not full:
+        half, way = "key", others[0].key
+    else:
+        half, way = "few", ""
+    inside = [each for each in level.taken if each.key == key]
+    before = full[-1].visits if ended else ()
+    shown = _with(inside, before, ended, others if half == "key" else (), [visit])
+    return Break(half=half, at_ns=at_ns, key=key, count=taken, visits=shown, way=way)
+
+
+# -- those who wait -----------------------------------------------------------------------------------
+
+
+def _late(book: Book) -> Iterator[Break]:
+    """One who waited is refused with no clock move in between, too soon, or not when due."""
+    terms = book.terms
+    if terms.queue is None and terms.queue_timeout_ns is None:
+        return
+    seen: set[int] = set()
+    for level in book.levels:
+        if level.under_way > max(book.width, level.served(book.width)):
+            continue  # some may not have been taken up yet
+        seen.update(visit.call for visit in level.waiting)
+        for visit in level.waiting:
+            late_ns = (
+                level.rest.target_ns - visit.sent_target_ns - (terms.queue_timeout_ns or NEVER)
+            )
+            if late_ns > LATE_NS and not book.rivals:
+                yield Break(
+                    half="timeout", at_ns=level.rest.at_ns, key=visit.key, count=1, visits=(visit,)
+                )
+    for visit in book.visits:
+        if visit.call in seen and visit.end == "refused" and not book.rivals:
+            yield from _turned_away(book, visit)
+
+
+def _turned_away(book: Book, visit: Visit) -> Iterator[Break]:
+    if visit.ended_ns is None or visit.ended_target_ns is None:
+        return
+    waited_ns = visit.ended_target_ns - visit.sent_target_ns
+    due_ns = book.terms.queue_timeout_ns
+    if waited_ns == 0 or (due_ns is not None and waited_ns < due_ns - EARLY_NS):
+        yield Break(half="waits", at_ns=visit.ended_ns, key=visit.key, count=1, visits=(visit,))
+
+
+def _out_of_order(book: Book) -> Iterator[Break]:
+    """One who came later is inside, and one who was seen to wait before it came waits still."""
+    if not book.terms.fifo or book.terms.each > 1 or book.rivals:
+        return
+    for level in book.levels:
+        if level.under_way > max(book.width, level.served(book.width)):
+            continue
+        entered = [v for v in level.taken if level.since_ns < v.entered_ns <= level.rest.at_ns]
+        for visit in level.waiting:
+            seen_ns = book.rests.first_from(visit.sent_ns)
+            for other in entered:
+                if other.key == visit.key and seen_ns < other.sent_ns:
+                    yield Break(
+                        half="order",
+                        at_ns=level.rest.at_ns,
+                        key=visit.key,
+                        count=1,
+                        visits=_with(_inside(level, visit.key), [visit, other]),
+                    )
+
+
+# -- parts --------------------------------------------------------------------------------------------
+
+
+def _inside(level: Level, key: str) -> tuple[Visit, ...]:
+    return tuple(visit for visit in level.inside if visit.key == key)
+
+
+def _ended(book: Book, key: str, from_ns: int, to_ns: int) -> list[Visit]:
+    """Visits of a key that were inside and ended in ``(from, to]``, for the user or for good."""
+    return [
+        visit
+        for visit in book.visits
+        if visit.key == key
+        and visit.stays
+        and (from_ns < visit.finished_ns <= to_ns or _left_within(visit, from_ns, to_ns))
+    ]
+
+
+def _left_within(visit: Visit, from_ns: int, to_ns: int) -> bool:
+    return visit.ended_ns is not None and from_ns < visit.ended_ns <= to_ns
+
+
+def _way(ended: Sequence[Visit]) -> str:
+    """How those ended that a lost slot is blamed on: what is no success comes first."""
+    ways = [visit.way for visit in ended if visit.way != "ok"]
+    return max(sorted(set(ways)), key=ways.count) if ways else "ok"
+
+
+def _with(*parts: Sequence[Visit]) -> tuple[Visit, ...]:
+    """Each visit once, in the order of the calls."""
+    found = {visit.call: visit for part in parts for visit in part}
+    return tuple(found[call] for call in sorted(found))
