@@ -1,0 +1,222 @@
+"""What one playing proves, and what was counted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from harness.models.backoff.law import Law
+from harness.models.backoff.looks import LEVEL, Look, look
+from harness.models.backoff.spread import Crowd, crowds, grows
+from harness.models.backoff.spread import verdict as spread_verdict
+from harness.plan import Fire, Played, Trial
+from harness.promises.retry.attempts import Tries
+from harness.promises.retry.demand import advised_ns, is_told, repeats
+from harness.promises.retry.law_trials import looks_of
+from harness.promises.retry.parts import CONNECTION
+from harness.promises.retry.proof import finding, ms, span_of
+from harness.promises.retry.rules import Case, broken, hidden, over_budget
+from harness.promises.retry.waits import gaps, looked, outside, sample
+from harness.verdict import Finding
+
+_SHOWN_MOST = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What was proved and what was counted.
+
+    Attributes:
+        findings: proofs that the promise is broken, the first call's first.
+        evidence: counts of what was seen.
+        look: the last look at the waits, where this trial takes one.
+        open_: why a trial of spread or growth is not settled; None where it is, or there is none.
+    """
+
+    findings: tuple[Finding, ...]
+    evidence: Mapping[str, int]
+    look: Look | None = None
+    open_: str | None = None
+
+
+def judged(case: Case, trial: Trial, played: Played) -> Judgement:
+    """Judge one playing: single calls, then their waits, then what many calls show together."""
+    findings = sorted(broken(case), key=lambda found: min(found.calls))[:_SHOWN_MOST]
+    waited = outside(case)
+    if waited is not None:
+        findings.append(waited)
+    seen: Look | None = None
+    open_: str | None = None
+    more: Finding | None = None
+    if trial.name.startswith("T2 refused"):
+        more = _not_after_refusal(case, played)
+    elif trial.name.startswith("T8"):
+        more = over_budget(case)
+    elif trial.name.startswith("T5 spread"):
+        more, open_ = _spread(case, played, trial)
+    elif trial.name.startswith("T5 growth"):
+        more, open_ = _growth(case)
+    elif trial.name.startswith("T5"):
+        seen, more = _law(case, trial)
+    if more is not None:
+        findings.append(more)
+    return Judgement(findings=tuple(findings), evidence=_evidence(case), look=seen, open_=open_)
+
+
+def _law(case: Case, trial: Trial) -> tuple[Look, Finding | None]:
+    """The looks that are this trial's; it is kept by its last one alone."""
+    laws, known = case.promise.laws, list(sample(case))
+    if laws[0].family == "none":
+        return look(laws, [waits for _, waits in known], case.promise.slack), None
+    seen: Look | None = None
+    for calls in looks_of(trial):
+        part = Case(case.promise, tuple(tries for tries, _ in known[:calls]), case.clock)
+        seen, found = looked(part)
+        if found is not None:
+            return seen, found
+    if seen is None:  # cannot be: every trial of waits takes a look
+        raise AssertionError(trial)
+    return seen, None
+
+
+# -- callers that fail together --------------------------------------------------------------
+
+
+def _spread(case: Case, played: Played, trial: Trial) -> tuple[Finding | None, str | None]:
+    """Whether callers that failed together came back together, in wave after wave."""
+    backoff = case.promise.backoff
+    waves = _waves(case, played, trial)
+    share = None if backoff is None or backoff.spread is None else backoff.spread.share
+    within = 0 if backoff is None or backoff.spread is None else backoff.spread.within
+    found = crowds([first_waits(wave) for wave in waves], share=share, within_ns=within)
+    said = spread_verdict(found)
+    worst = max((c for c in found if c is not None), key=lambda c: c.together, default=None)
+    if said == "broken" and worst is not None:
+        return _crowded(case, [t for wave in waves for t in wave], found, worst), None
+    if said == "open":
+        return None, (
+            f"{sum(c is not None for c in found)} of {len(found)} waves came back together; more waves "
+            "would settle it"
+        )
+    return None, None
+
+
+def _crowded(
+    case: Case, tries: Sequence[Tries], found: Sequence[Crowd | None], worst: Crowd
+) -> Finding:
+    said = (
+        f"all callers together: in {len(found)} of {len(found)} waves, up to {worst.together} of "
+        f"{worst.callers} came back within {ms(worst.within_ns)}"
+    )
+    made = finding(case.promise, "together", said, tries[0], clock=case.clock)
+    proof = {
+        **made.proof,
+        "to_ns": max(span_of(each)["to_ns"] for each in tries),
+        "waves": [None if c is None else [c.together, c.callers] for c in found],
+        "within_ns": worst.within_ns,
+    }
+    calls = tuple(each.call for each in tries)
+    return Finding(half=made.half, said=said, key=made.key, calls=calls, proof=proof)
+
+
+def _waves(case: Case, played: Played, trial: Trial) -> list[list[Tries]]:
+    """The calls of each wave that were tried at all."""
+    by_call = {each.call: each for each in case.tries if each.attempts}
+    return [
+        [by_call[index] for index in calls if index in by_call]
+        for step, calls in zip(trial.steps, played.steps, strict=False)
+        if isinstance(step, Fire)
+    ]
+
+
+def first_waits(wave: Sequence[Tries]) -> list[int]:
+    """When the callers of a wave came back, after the wave's first failure."""
+    twice = [each for each in wave if len(each.attempts) > 1]
+    starts = [each.attempts[0].arrived_ns for each in twice]
+    return [each.attempts[1].arrived_ns - min(starts) for each in twice]
+
+
+def _growth(case: Case) -> tuple[Finding | None, str | None]:
+    known = [[gap.most_ns for gap in gaps(case, tries)] for tries in case.tries]
+    longest = max(map(len, known), default=0)
+    whole = [waits for waits in known if len(waits) == longest]
+    said, k = grows(whole, case.promise.slack.whole_ns)
+    if said == "broken":
+        shown = next(tries for tries in case.tries if tries.attempts)
+        told = f"waits do not grow: wait {k} of {len(whole)} callers is shorter than the one before"
+        return finding(case.promise, "growth", told, shown, clock=case.clock, k=k), None
+    if said == "open":
+        return None, f"wait {k} of {len(whole)} callers is not clearly longer than the one before"
+    return None, None
+
+
+# -- refused connections -----------------------------------------------------------------------
+
+
+def _not_after_refusal(case: Case, played: Played) -> Finding | None:
+    """Nothing came once the connection was open again, and the call was over before that."""
+    refused = set(played.groups.get("refused", ()))
+    known = next((a for t in case.tries if t.call not in refused for a in t.attempts), None)
+    if known is None or not case.promise.laws:
+        return None
+    failed = type(known)(
+        number=0,
+        method=known.method,
+        arrived_ns=0,
+        ended_ns=None,
+        outcome=CONNECTION,
+        key=known.key,
+    )
+    if repeats(case.promise, failed) is not True or case.promise.budget is not None:
+        return None
+    for tries in case.tries:
+        if tries.call not in refused or tries.attempts or tries.ended_ns is None:
+            continue
+        spent = tries.ended_ns - tries.sent_ns
+        if all(_impossible(case, law, spent) for law in case.promise.laws):
+            said = f"{known.method} is not repeated after a refused connection"
+            return finding(case.promise, "matrix", said, tries, clock=case.clock)
+    return None
+
+
+def _impossible(case: Case, law: Law, spent_ns: int) -> bool:
+    """Whether all attempts cannot have been made, and refused, in so short a time."""
+    slack = case.promise.slack
+    spans = [law.span(k) for k in range(1, (case.promise.exactly or 2))]
+    if sum(max(0.0, span.bottom_ns - slack.early_ns) for span in spans) > spent_ns:
+        return True
+    near = spent_ns + slack.early_ns
+    chance = prod(min(1.0, near / (span.hi_ns - span.lo_ns)) for span in spans if span.width_ns)
+    return bool(spans) and chance < LEVEL
+
+
+# -- counts ------------------------------------------------------------------------------------
+
+
+def _evidence(case: Case) -> dict[str, int]:
+    counted = list(_counted(case))
+    return {
+        "calls": len({t.call for t in case.tries}),
+        "attempts": sum(len(t.attempts) for t in case.tries),
+        "repeated": sum(len(t.attempts) > 1 for t in case.tries),
+        "capped": sum("capped" in each for each in counted),
+        "stopped_by_total": sum("total" in each for each in counted),
+        "retry_after_judged": sum("advised" in each for each in counted),
+        "hidden_retries": sum(hidden(case.promise, t) for t in case.tries),
+    }
+
+
+def _counted(case: Case) -> Iterator[str]:
+    """What each call put to the test."""
+    promise = case.promise
+    for tries in case.tries:
+        last = tries.attempts[-1] if tries.attempts else None
+        short = promise.exactly is not None and len(tries.attempts) < promise.exactly
+        if promise.total and short and last is not None and repeats(promise, last):
+            yield "total"
+        for k, one in enumerate(tries.attempts[:-1], start=1):
+            if is_told(one) and one.advice is not None and advised_ns(one) > 0:
+                yield "advised"
+            if promise.laws and promise.laws[0].span(k).hi_ns >= promise.laws[0].cap_ns:
+                yield "capped"

@@ -1,0 +1,191 @@
+"""Which requests at the witness are the attempts of which call, and what became of each.
+
+By the call's token; requests that carry none belong to the only call that was under way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from harness.history import Arrival, Call, History
+from harness.models.advice import retry_after
+from harness.plan import Played
+from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries
+from harness.promises.retry.parts import CONNECTION, TIMEOUT
+from harness.promises.retry.words import Retry
+
+_ADVISING: Final = (413, 429, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read.
+
+    Attributes:
+        dependency: the witness.
+        tries: of each call asked for, in order; one without attempts where none was seen.
+        strays: requests that may be anybody's.
+        by_token: so many were told by their token.
+        by_time: so many by the time at which they came.
+    """
+
+    dependency: str
+    tries: tuple[Tries, ...]
+    strays: int
+    by_token: int
+    by_time: int
+
+
+def read(
+    promise: Retry,
+    history: History,
+    played: Played,
+    dependency: str,
+    ok: Mapping[str, frozenset[int]],
+) -> Read:
+    """The attempts of a playing's own calls, as far as they came before the plan ended."""
+    calls = history.calls
+    own = sorted({index for step in played.steps for index in step})
+    if not own:
+        return Read(dependency, (), 0, 0, 0)
+    end_ns = played.at_ns[-1] if played.at_ns else max(a.at_ns for a in history.arrivals or ()) + 1
+    begin_ns = min(calls[index].written_ns for index in own)
+    matched, strays, by_time = _matched(
+        calls,
+        [
+            a
+            for a in history.arrivals
+            if a.dependency == dependency and begin_ns <= a.at_ns <= end_ns
+        ],
+        end_ns,
+    )
+    view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns))
+    tries = tuple(t for index in own for t in view.tries(index, calls[index], matched[index]))
+    by_token = sum(len(matched[index]) for index in own) - by_time
+    return Read(dependency, tries, strays, by_token, by_time)
+
+
+def _seen_until(history: History, played: Played, end_ns: int) -> int:
+    if played.began_ns:
+        return played.began_ns[-1]
+    return max((a.target_ns for a in history.arrivals if a.at_ns <= end_ns), default=0)
+
+
+def _matched(
+    calls: Sequence[Call], arrivals: Iterable[Arrival], end_ns: int
+) -> tuple[dict[int, list[Arrival]], int, int]:
+    """The requests of each call, how many may be anybody's, and how many were told by time."""
+    tokens = {call.token: index for index, call in enumerate(calls) if call.token is not None}
+    found: dict[int, list[Arrival]] = defaultdict(list)
+    strays = by_time = 0
+    for arrival in arrivals:
+        if arrival.token is not None:
+            if arrival.token in tokens:
+                found[tokens[arrival.token]].append(arrival)
+            continue
+        under_way = [n for n in range(len(calls)) if _is_under_way(calls, n, arrival.at_ns, end_ns)]
+        if len(under_way) == 1:
+            found[under_way[0]].append(arrival)
+            by_time += 1
+        else:
+            strays += 1
+    return found, strays, by_time
+
+
+def _is_under_way(calls: Sequence[Call], index: int, at_ns: int, end_ns: int) -> bool:
+    """Whether a request at ``at_ns`` may be this call's; a service may go on for a client that left."""
+    call = calls[index]
+    if not call.written or at_ns < call.written_ns:
+        return False
+    if call.ended_ns is not None and call.error != "left":
+        return at_ns <= call.ended_ns
+    following = (
+        each.written_ns for each in calls[index + 1 :] if each.written_ns > call.written_ns
+    )
+    return at_ns < min(following, default=end_ns + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one playing is looked at with; nothing that came after ``end_ns`` is seen."""
+
+    promise: Retry
+    ok: Mapping[str, frozenset[int]]
+    end_ns: int
+    until_ns: int
+
+    def tries(self, index: int, call: Call, arrivals: Sequence[Arrival]) -> Iterator[Tries]:
+        """A call's attempts, apart for each thing that it asks of the dependency."""
+        is_over = call.ended_ns is not None and call.ended_ns <= self.end_ns
+        ended_ns = call.answered_target_ns if call.ended_target_ns is None else call.ended_target_ns
+        left = is_over and call.error == "left"
+        made = partial(
+            Tries,
+            call=index,
+            caller=call.caller,
+            operation=call.operation,
+            sent_ns=call.sent_target_ns,
+            ended_ns=ended_ns if is_over and not left else None,
+            seen_until_ns=self.until_ns,
+            left_at_ns=call.ended_ns if left else None,
+            failed=not _is_ok(call.status, self.ok.get(call.operation, frozenset())),
+        )
+        groups: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
+        for arrival in arrivals:
+            groups[arrival.method, arrival.path.partition("?")[0]].append(arrival)
+        if not groups:
+            yield made(attempts=())
+        for group in groups.values():
+            following: list[Arrival | None] = [*group[1:], None]
+            attempts = map(self._attempt, group, following)
+            yield made(attempts=tuple(attempts))
+
+    def _attempt(self, arrival: Arrival, after: Arrival | None) -> Attempt:
+        # What the player clears up after the plan's end is no fact about the service.
+        ended = arrival.ended_ns is None or arrival.ended_ns <= self.end_ns
+        state = arrival.state if ended else "held"
+        header = next((v for k, v in arrival.answer_headers if k == "retry-after"), None)
+        told = header is not None and state == "answered" and arrival.status in _ADVISING
+        outcome, span_ns = self._outcome(arrival, state, after)
+        key = self.promise.idempotency_key
+        return Attempt(
+            number=arrival.number,
+            method=arrival.method,
+            arrived_ns=arrival.target_ns,
+            ended_ns=span_ns,
+            outcome=outcome,
+            use=arrival.use,
+            key=arrival.header(key) if key else None,
+            advice=retry_after(header, arrival.wall_ns) if told and header is not None else None,
+            told=told,
+            ended_wall_ns=arrival.ended_wall_ns if state != "held" else None,
+            at_ns=arrival.at_ns,
+        )
+
+    def _outcome(
+        self, arrival: Arrival, state: str, after: Arrival | None
+    ) -> tuple[int | str, tuple[int, int] | None]:
+        """How an attempt ended, and when: the earliest and the latest."""
+        arrived, timeout = arrival.target_ns, self.promise.call_timeout or 0
+        ended = arrived if arrival.ended_target_ns is None else arrival.ended_target_ns
+        if state == "answered":
+            return arrival.status or 0, (ended, ended)
+        if state == "cut":
+            return (CONNECTION if arrival.status is None else TORN), (ended, ended)
+        if state == "gone":
+            # Some clients wait before they let go of the connection: it ended no later than that.
+            first = min(arrived + timeout, ended)
+            return (TIMEOUT if arrival.status is None else TORN), (first, ended)
+        if after is None:
+            return HELD, None
+        return TIMEOUT, (min(arrived + timeout, after.target_ns), after.target_ns)
+
+
+def _is_ok(status: int | None, statuses: frozenset[int]) -> bool:
+    if status is None:
+        return False
+    return status in statuses if statuses else 200 <= status < 300
