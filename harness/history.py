@@ -173,6 +173,7 @@ class Arrival:
         head_target_ns: target time of the answer's first byte, None where none was written.
         ended_ns, ended_target_ns, ended_wall_ns: when it was answered, cut, or the target was gone.
         reset: the target went away, or the witness cut it, with a reset.
+        peer_port: from which port of the target's the connection came: its process holds the socket.
     """
 
     dependency: str
@@ -196,6 +197,7 @@ class Arrival:
     ended_wall_ns: int | None = None
     reset: bool = False
     answer_headers: Headers = ()
+    peer_port: int | None = None
 
     def header(self, name: str) -> str | None:
         """Value of the first header of that name, in any case; None where it is missing."""

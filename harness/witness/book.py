@@ -41,6 +41,7 @@ class Record:
         self.ended_target_ns: int | None = None
         self.ended_wall_ns: int | None = None
         self.reset = False
+        self.peer_port: int | None = None
 
     def row(self) -> list[Any]:
         """For JSON."""

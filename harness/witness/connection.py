@@ -83,13 +83,15 @@ class Connection:
     Attributes:
         sock: non-blocking.
         number: from 1, in the order of first bytes; 0 before its first byte.
+        peer_port: where it comes from.
         half_closed: its client sends no more, and still reads.
         reader: of its requests.
     """
 
-    def __init__(self, sock: socket.socket, house: House) -> None:
+    def __init__(self, sock: socket.socket, house: House, peer_port: int) -> None:
         self.sock = sock
         self.number = 0
+        self.peer_port = peer_port
         self.half_closed = False
         self.reader = Reader()
         self._house = house
@@ -138,6 +140,7 @@ class Connection:
     def _arrive(self, request: Request, moment: Moment) -> None:
         self._uses += 1
         record, reply = self._house.book.arrive(self.number, self._uses, request, moment)
+        record.peer_port = self.peer_port
         due_ns = record.target_ns + reply.answer.delay_ns
         exchange = Exchange(request, record, None if reply.answer.hold else reply, due_ns)
         self._queue.append(exchange)

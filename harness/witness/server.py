@@ -128,7 +128,7 @@ class Server:
         assert self._listener is not None
         for _ in range(most):
             try:
-                sock, _address = self._listener.accept()
+                sock, peer = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -138,7 +138,7 @@ class Server:
                 continue  # it has gone already
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connections[sock.fileno()] = Connection(sock, self)
+            self._connections[sock.fileno()] = Connection(sock, self, peer[1])
             self._epoll.register(sock, READS)
 
     def _take(self, *, wanted: bool) -> None:

@@ -76,6 +76,7 @@ def test_an_arrival_holds_all_that_came(witness: Witness, connect: Connect) -> N
         TOKEN,
     )
     assert arrival.header("X-Request-ID") == TOKEN
+    assert arrival.peer_port == client.wire.getsockname()[1]
     assert (arrival.state, arrival.status, arrival.reset) == ("answered", 503, False)
     assert arrival.answer_headers == (("retry-after", "7"),)
     assert arrival.ended_ns is not None
