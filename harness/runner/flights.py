@@ -23,7 +23,7 @@ from harness.plan import (
     Step,
     Trial,
 )
-from harness.runner.processes import counted, holders
+from harness.runner.processes import counted, holder
 from harness.runner.world import World
 
 
@@ -87,7 +87,7 @@ class FlightSteps:
             case CountResources():
                 self._count()
             case Kill():
-                self._kill()
+                self._kill(step)
         return ()
 
     # -- calls ---------------------------------------------------------------------------------
@@ -203,19 +203,18 @@ class FlightSteps:
             )
         self._world.counted(found)
 
-    def _kill(self) -> None:
-        parts = {part.pid for part in self._world.target.parts()}
-        roots = {pid for pid in parts if pid is not None}
-        ports = {witness.port for witness in self._world.witnesses.running.values()}
-        found = holders(roots, ports)
-        if not found:
-            raise PlanEnded("no process of the target is connected to a witness")
-        if len(found) > 1:
-            raise PlanEnded("several processes of the target are connected to a witness")
-        (pid,) = found
+    def _kill(self, step: Kill) -> None:
+        roots = {part.pid for part in self._world.target.parts() if part.pid is not None}
+        held = self._of_group(self._world.witnesses.held(), step.group)
+        ports = {one.peer_port for one in held if one.peer_port is not None}
+        pid = holder(roots, ports)
+        if pid is None:
+            raise PlanEnded(
+                f"no process of the target holds a request of the group {step.group!r} at a witness"
+            )
         if pid in roots:
             raise PlanEnded(
-                "the target is one process: with the holder killed, nobody would serve; a service "
-                "with workers would settle it"
+                "the process that holds the request is the only one that the target was started as: "
+                "with it nobody would serve; a service with workers would settle it"
             )
         os.kill(pid, signal.SIGKILL)

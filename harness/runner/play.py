@@ -126,7 +126,7 @@ class Player:
             case _:
                 made = self._flights.play(step)
                 self._indexes += made
-        if self._flies:
+        if self._flies and not isinstance(step, Mark | Fire):
             self._world.flights.rest()
         return made
 

@@ -14,7 +14,7 @@ from harness.clock.threads import descendants, tids_of
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _LISTEN: Final = "0A"
-_ESTABLISHED: Final = "01"
+_SYN_SENT: Final = "02"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class _Tcp:
 
     inode: str
     state: str
+    port: int
     peer_port: int
 
 
@@ -54,20 +55,25 @@ def counted(roots: Collection[int]) -> Held | None:
     )
 
 
-def holders(roots: Collection[int], ports: Collection[int]) -> set[int]:
-    """Those of these processes, and of all that came from them, with a connection to one of ``ports``."""
-    to_them = {
-        one.inode for one in _connections() if one.peer_port in ports and one.state == _ESTABLISHED
-    }
-    found = set()
-    for pid in descendants(roots):
+def holder(roots: Collection[int], ports: Collection[int]) -> int | None:
+    """The process among these, and all that came from them, that connects from one of ``ports``.
+
+    None where there is none, or where we may not look.
+    """
+    from_there = {one.inode for one in _connections() if one.port in ports and one.inode != "0"}
+    for pid in sorted(descendants(roots)):
         try:
-            own = {match[1] for link in _links(pid) if (match := _SOCKET.fullmatch(link))}
+            links = _links(pid)
         except PermissionError:
             continue
-        if own & to_them:
-            found.add(pid)
-    return found
+        if from_there & {match[1] for link in links if (match := _SOCKET.fullmatch(link))}:
+            return pid
+    return None
+
+
+def connecting(port: int) -> bool:
+    """Whether anybody on this machine still tries to connect to ``port``."""
+    return any(one.peer_port == port and one.state == _SYN_SENT for one in _connections())
 
 
 def _connections() -> Iterator[_Tcp]:
@@ -77,8 +83,12 @@ def _connections() -> Iterator[_Tcp]:
         except FileNotFoundError:  # a kernel without IPv6
             continue
         for line in lines:
-            _, _, peer, state, _, _, _, _, _, inode, *_ = line.split()
-            yield _Tcp(inode, state, int(peer.rpartition(":")[2], 16))
+            _, own, peer, state, _, _, _, _, _, inode, *_ = line.split()
+            yield _Tcp(inode, state, _port(own), _port(peer))
+
+
+def _port(end: str) -> int:
+    return int(end.rpartition(":")[2], 16)
 
 
 def _links(pid: int) -> list[str]:

@@ -5,53 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from pkgutil import resolve_name
 from random import Random
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
-from harness.contract.model import Dependency
 from harness.history import Arrival
 from harness.script import USUAL, Answer, Reach, Script
-from harness.supervisor import Supervisor
+from harness.witness.handle import Witness
 
 Order = Literal["oldest", "newest", "random"]
 
 REACHED: Final[Mapping[Reach, str]] = {"refuse": "refused", "black_hole": "black_hole"}
 """What a fault is called by which a witness cannot be reached."""
-
-
-class Witness(Protocol):
-    """One scripted dependency that runs; `harness.witness` has it."""
-
-    @property
-    def port(self) -> int: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def pid(self) -> int | None: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-    def script(self, script: Script) -> None: ...
-    def release(
-        self,
-        answer: Answer,
-        *,
-        times: int | None = None,
-        order: Order = "oldest",
-        numbers: Collection[int] | None = None,
-        rng: Random | None = None,
-    ) -> Sequence[int]: ...
-    def reach(self, how: Reach) -> int: ...
-    def arrivals(self) -> tuple[Arrival, ...]: ...
-
-
-def make_witness(
-    supervisor: Supervisor, name: str, dependency: Dependency, env: Mapping[str, str]
-) -> Witness:
-    """The witness of a dependency, not yet started."""
-    maker = resolve_name("harness.witness.handle:Witness")
-    made: Witness = maker(supervisor, name, env, usual=dependency.usual())
-    return made
 
 
 @dataclass(slots=True)
@@ -69,9 +33,9 @@ class Witnesses:
     _scripted: set[str] = field(default_factory=set)
     _cut: set[str] = field(default_factory=set)
 
-    def start(self, name: str, witness: Witness) -> None:
+    def start(self, witness: Witness) -> None:
         """Start the witness of a dependency."""
-        self.running[name] = witness
+        self.running[witness.name] = witness
         witness.start()
 
     def note(self) -> None:

@@ -24,13 +24,14 @@ from harness.runner.serving import Serving
 from harness.runner.starting import make_target
 from harness.runner.times import FrozenTime, NotAtRest, RealTime, Time
 from harness.runner.under_way import UnderWay
-from harness.runner.witnesses import REACHED, Witnesses, make_witness
+from harness.runner.witnesses import REACHED, Witnesses
 from harness.script import Reach
 from harness.seeds import Seed
 from harness.services import SERVICES, Service
 from harness.supervisor import Supervisor
 from harness.targets import Target
 from harness.units import NS_PER_S
+from harness.witness.handle import Witness
 
 ClockMode = Literal["auto", "frozen", "real"]
 _JUMP_LIMIT_NS = 120 * NS_PER_S
@@ -189,8 +190,8 @@ class World:
     def _start_services(self, clock: Mapping[str, str]) -> None:
         for name, dependency in self.contract.dependencies.items():
             if dependency.kind == "witness":
-                witness = make_witness(self._supervisor, name, dependency, clock)
-                self.witnesses.start(name, witness)
+                usual = dependency.usual()
+                self.witnesses.start(Witness(self._supervisor, name, clock, usual=usual))
                 continue
             maker = SERVICES.get(dependency.kind)
             if maker is None:
