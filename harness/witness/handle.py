@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from harness.errors import CouldNotRun
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Truth", "Witness"]
 
 _HOST: Final = "127.0.0.1"
+_ROOT: Final = str(Path(__file__).parents[2])
+_PROGRAM: Final = (  # this very package, also where another one is installed
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from harness.witness.__main__ import main; main(*sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +135,7 @@ class Witness:
         directory = self._supervisor.fresh_directory("witness")
         with listening(directory) as listener:
             self._process = self._supervisor.start(
-                [sys.executable, "-P", "-m", "harness.witness", CONTROL],
+                [sys.executable, "-P", "-c", _PROGRAM, _ROOT, CONTROL],
                 name=self.name,
                 env=self._env,
                 cwd=directory,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 import pytest
 
+from harness import reaper
 from harness.errors import CouldNotRun
 from harness.history import Arrival
 from harness.script import HOLD, USUAL, Answer, Rule, Usual, always
@@ -213,7 +216,7 @@ def test_requests_behind_an_end_are_cut(witness: Witness, connect: Connect) -> N
     """What was pipelined behind an answer that closes gets none; unread bytes make no reset."""
     witness.script((Rule(answers=(Answer(close=True),), then=HOLD),))
     client = connect()
-    client.send(get("/1") + get("/2") + get("/3"))
+    client.send(get("/1") + get("/2") + get("/3") + get("/", "A: " + "x" * 150_000))
     data, end = client.rest()
     assert (data.count(b"HTTP/1.1 200"), b"Connection: close" in data, end) == (1, True, "close")
     assert states(witness) == ["answered", "cut", "cut"]
@@ -423,6 +426,24 @@ def test_unfinished_requests_are_counted(witness: Witness, connect: Connect) -> 
     body.send(b"cd")
     assert body.answer()[0] == 200
     assert witness.truth().partial == 1
+
+
+def test_no_descriptors_are_left(witness: Witness, connect: Connect) -> None:
+    """Newcomers wait in the queue, without a turn of the loop, until somebody leaves."""
+    assert witness.pid is not None
+    room = len(list(Path(f"/proc/{witness.pid}/fd").iterdir())) + 3
+    resource.prlimit(witness.pid, resource.RLIMIT_NOFILE, (room, room))
+    callers = [connect() for _ in range(6)]
+    for client in callers:
+        client.send(get())
+    assert [client.answer()[0] for client in callers[:3]] == [200] * 3
+    before = witness.truth()
+    assert (before.open, before.arrivals) == (3, 3)
+    assert until(lambda: (seen := reaper.look(witness.pid or 0)) is not None and seen.state == "S")
+    for client in callers[:3]:
+        client.close()
+    assert [client.answer()[0] for client in callers[3:]] == [200] * 3
+    assert sums_are_right(witness)
 
 
 # who reaches it
