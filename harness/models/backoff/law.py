@@ -71,6 +71,11 @@ class Span:
             return 1.0
         return (self.hi_ns - self.cap_ns) / (self.hi_ns - self.lo_ns)
 
+    @property
+    def effect(self) -> tuple[float, float, float]:
+        """What can be seen of it: two spans of the same effect cannot be told apart."""
+        return self.bottom_ns, self.top_ns, self.at_cap
+
     def holds(self, delay_ns: float, slack: Slack) -> bool:
         """Whether a wait that was seen can have been drawn here."""
         return self.bottom_ns - slack.early_ns <= delay_ns <= self.top_ns + slack.late_ns
@@ -164,7 +169,7 @@ def readings(law: Law, waits: int) -> tuple[Law, ...]:
     after = replace(law, cap_after=True)
     if law.family in ("decorrelated", "none"):
         return (plain,)
-    same = all(plain.span(k) == after.span(k) for k in range(1, waits + 1))
+    same = all(plain.span(k).effect == after.span(k).effect for k in range(1, waits + 1))
     reached = any(after.span(k).hi_ns > law.cap_ns for k in range(1, waits + 1))
     return (plain,) if same or not reached else (plain, after)
 
@@ -184,6 +189,8 @@ def rivals(law: Law) -> dict[str, Law]:
         found["additive"] = replace(
             law, family="additive", extra_ns=law.nominal_ns(1), cap_after=False
         )
+    if law.factor != 1 and not law.listed_ns and law.family != "decorrelated":
+        found["factor 1"] = replace(law, factor=1.0)
     for scale in (0.9, 1.1):
         found[f"initial x {scale}"] = replace(
             law,

@@ -306,7 +306,7 @@ def _rejected(law: Law, rival: Law, sample: Sequence[Delays], slack: Slack) -> b
     for delays in sample:
         ours, theirs = law.spans(delays, slack), rival.spans(delays, slack)
         for delay, own, other in zip(delays, ours, theirs, strict=True):
-            if own == other:
+            if own.effect == other.effect:
                 continue
             same = False
             density = other.density(delay, slack)

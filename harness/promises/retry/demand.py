@@ -89,18 +89,19 @@ def is_usual(promise: Retry, tries: Tries, k: int) -> bool:
     one, two = tries.attempts[k - 1], tries.attempts[k]
     if one.outcome in (HELD, TORN) or one.is_success or is_told(one):
         return False
-    return not replaced(one, two, promise.slack.late_ns) and not _cut_short(promise, tries, k)
+    return not replaced(one, two, promise.slack.late_ns) and not cut_short(promise, tries, k)
 
 
-def _cut_short(promise: Retry, tries: Tries, k: int) -> bool:
-    """Whether a wait may have been cut so that the next attempt still begins within the total."""
-    total, most = promise.total, declared_most_ns(promise)
+def cut_short(promise: Retry, tries: Tries, k: int) -> bool:
+    """Whether the wait after attempt ``k`` may have been cut, so that the next begins within the total."""
+    total, one = promise.total, tries.attempts[k - 1]
+    most = _next_most_ns(promise, one)
     if total is None or most is None:
         return False
-    first, one, two = tries.attempts[0], tries.attempts[k - 1], tries.attempts[k]
+    begun_ns = tries.attempts[k].arrived_ns - tries.attempts[0].arrived_ns
     end_ns = one.arrived_ns if one.ended_ns is None else one.ended_ns[1]
-    near = abs(two.arrived_ns - first.arrived_ns - total) <= promise.slack.whole_ns
-    return near and end_ns + most > first.arrived_ns + total
+    near = abs(begun_ns - total) <= promise.slack.whole_ns
+    return near and end_ns + most > tries.attempts[0].arrived_ns + total
 
 
 def fits(promise: Retry, tries: Tries) -> bool:

@@ -9,7 +9,7 @@ from math import inf
 from harness.plan import Fire, Played, Trial
 from harness.promises.base import TrialResult
 from harness.promises.retry.attempts import HELD, Tries
-from harness.promises.retry.demand import is_told, longest_ns, repeats, waits_of
+from harness.promises.retry.demand import fits, is_told, longest_ns, repeats, waits_of
 from harness.promises.retry.judgement import Judgement
 from harness.promises.retry.parts import TIMEOUT
 from harness.promises.retry.reading import Read
@@ -38,7 +38,7 @@ def doubt(case: Case, seen: Read, trial: Trial, played: Played, said: Judgement)
     """Why a trial without a finding proves nothing; None where it does."""
     if played.ended is not None:
         return played.ended
-    if not any(tries.attempts for tries in case.tries):
+    if not seen.shared and not any(tries.attempts for tries in case.tries):
         names = ", ".join(case.promise.operation)
         return f"no request reached {seen.dependency} while {names} was called"
     if seen.strays:
@@ -52,6 +52,8 @@ def doubt(case: Case, seen: Read, trial: Trial, played: Played, said: Judgement)
         return said.open_
     if trial.name.startswith("T8"):
         return _outage(case)
+    if seen.shared:
+        return "attempts of different calls cannot be told apart: they bear no id of ours"
     silent = _silent(case, trial, played)
     return silent if silent is not None else _unfinished(case, trial)
 
@@ -89,18 +91,17 @@ def _unfinished(case: Case, trial: Trial) -> str | None:
 
 def _short(promise: Retry, tries: Tries) -> bool:
     """Fewer attempts than promised, and no word that allows it."""
-    last = tries.attempts[-1]
-    if promise.total is not None or promise.budget is not None or is_told(last):
+    if is_told(tries.attempts[-1]) or not fits(promise, tries):
         return False
     return len(tries.attempts) < (promise.exactly or 2)
 
 
 def _outage(case: Case) -> str | None:
-    calls = {tries.call for tries in case.tries if tries.attempts}
-    attempts = sum(len(tries.attempts) for tries in case.tries)
-    if len(calls) < _OUTAGE_CALLS:
-        return f"only {len(calls)} of the calls reached the witness, {_OUTAGE_CALLS} are needed"
-    if attempts == len(calls):
+    calls = len({tries.call for tries in case.tries})
+    attempts = sum(len(tries.attempts) for tries in case.tries) + len(case.shared_ns)
+    if attempts < _OUTAGE_CALLS:
+        return f"only {attempts} requests arrived for {calls} calls"
+    if attempts <= calls:
         return "no call was repeated at all in the outage, so the budget was not put to the test"
     return None
 

@@ -8,10 +8,9 @@ from math import prod
 
 from harness.models.backoff.law import Law
 from harness.models.backoff.looks import LEVEL, Look, look
-from harness.models.backoff.spread import Crowd, crowds, grows
+from harness.models.backoff.spread import CALLERS, Crowd, crowds, grows
 from harness.models.backoff.spread import verdict as spread_verdict
 from harness.plan import Fire, Played, Trial
-from harness.promises.retry.attempts import Tries
 from harness.promises.retry.demand import advised_ns, is_told, repeats
 from harness.promises.retry.law_trials import looks_of
 from harness.promises.retry.parts import CONNECTION
@@ -85,15 +84,20 @@ def _law(case: Case, trial: Trial) -> tuple[Look, Finding | None]:
 
 def _spread(case: Case, played: Played, trial: Trial) -> tuple[Finding | None, str | None]:
     """Whether callers that failed together came back together, in wave after wave."""
-    backoff = case.promise.backoff
-    waves = _waves(case, played, trial)
-    share = None if backoff is None or backoff.spread is None else backoff.spread.share
-    within = 0 if backoff is None or backoff.spread is None else backoff.spread.within
-    found = crowds([first_waits(wave) for wave in waves], share=share, within_ns=within)
+    spread = case.promise.backoff.spread if case.promise.backoff else None
+    share, within = (None, 0) if spread is None else (spread.share, spread.within)
+    waves = list(_waves(case, played, trial))
+    found = crowds([returned_ns(times) for times in waves], share=share, within_ns=within)
     said = spread_verdict(found)
     worst = max((c for c in found if c is not None), key=lambda c: c.together, default=None)
     if said == "broken" and worst is not None:
-        return _crowded(case, [t for wave in waves for t in wave], found, worst), None
+        return _crowded(case, found, worst), None
+    few = sum(len(returned_ns(times)) < CALLERS // 2 for times in waves)
+    if few:
+        return (
+            None,
+            f"in {few} of {len(waves)} waves fewer than half of the callers were tried again",
+        )
     if said == "open":
         return None, (
             f"{sum(c is not None for c in found)} of {len(found)} waves came back together; more waves "
@@ -102,39 +106,37 @@ def _spread(case: Case, played: Played, trial: Trial) -> tuple[Finding | None, s
     return None, None
 
 
-def _crowded(
-    case: Case, tries: Sequence[Tries], found: Sequence[Crowd | None], worst: Crowd
-) -> Finding:
+def _crowded(case: Case, found: Sequence[Crowd | None], worst: Crowd) -> Finding:
     said = (
         f"all callers together: in {len(found)} of {len(found)} waves, up to {worst.together} of "
         f"{worst.callers} came back within {ms(worst.within_ns)}"
     )
-    made = finding(case.promise, "together", said, tries[0], clock=case.clock)
+    made = finding(case.promise, "together", said, case.tries[0], clock=case.clock)
     proof = {
         **made.proof,
-        "to_ns": max(span_of(each)["to_ns"] for each in tries),
+        "to_ns": max(span_of(each)["to_ns"] for each in case.tries),
         "waves": [None if c is None else [c.together, c.callers] for c in found],
         "within_ns": worst.within_ns,
     }
-    calls = tuple(each.call for each in tries)
+    calls = tuple(each.call for each in case.tries)
     return Finding(half=made.half, said=said, key=made.key, calls=calls, proof=proof)
 
 
-def _waves(case: Case, played: Played, trial: Trial) -> list[list[Tries]]:
-    """The calls of each wave that were tried at all."""
-    by_call = {each.call: each for each in case.tries if each.attempts}
-    return [
-        [by_call[index] for index in calls if index in by_call]
-        for step, calls in zip(trial.steps, played.steps, strict=False)
+def _waves(case: Case, played: Played, trial: Trial) -> Iterator[list[int]]:
+    """When the requests of each wave arrived, whoever's they are: target time, in order."""
+    times = sorted([a.arrived_ns for t in case.tries for a in t.attempts] + list(case.shared_ns))
+    starts = [
+        began
+        for step, began in zip(trial.steps, played.began_ns, strict=False)
         if isinstance(step, Fire)
     ]
+    for first, after in zip(starts, [*starts[1:], played.began_ns[-1] + 1], strict=True):
+        yield [each for each in times if first <= each < after]
 
 
-def first_waits(wave: Sequence[Tries]) -> list[int]:
-    """When the callers of a wave came back, after the wave's first failure."""
-    twice = [each for each in wave if len(each.attempts) > 1]
-    starts = [each.attempts[0].arrived_ns for each in twice]
-    return [each.attempts[1].arrived_ns - min(starts) for each in twice]
+def returned_ns(times: Sequence[int]) -> list[int]:
+    """When callers came back, from the wave's first request on: the first of each fails, and no more."""
+    return [each - times[0] for each in times[CALLERS:]]
 
 
 def _growth(case: Case) -> tuple[Finding | None, str | None]:
@@ -198,7 +200,7 @@ def _evidence(case: Case) -> dict[str, int]:
     counted = list(_counted(case))
     return {
         "calls": len({t.call for t in case.tries}),
-        "attempts": sum(len(t.attempts) for t in case.tries),
+        "attempts": sum(len(t.attempts) for t in case.tries) + len(case.shared_ns),
         "repeated": sum(len(t.attempts) > 1 for t in case.tries),
         "capped": sum("capped" in each for each in counted),
         "stopped_by_total": sum("total" in each for each in counted),

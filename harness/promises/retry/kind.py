@@ -50,7 +50,7 @@ class RetryKind:
 
     def admitted(
         self,
-        promise: Retry,
+        promise: Retry,  # noqa: ARG002
         around: Surroundings,
         call: Call,
     ) -> bool | None:
@@ -73,6 +73,7 @@ class RetryKind:
             seen.tries,
             "frozen" if around.frozen else "real",
             keys_given=_keys_given(promise, around),
+            shared_ns=tuple(arrival.target_ns for arrival in seen.shared),
         )
         said = judged(case, trial, played)
         shown = marks(seen, trial, said)

@@ -22,11 +22,13 @@ _GROWTH_WAVES: Final = 5
 
 def _wave(scene: Scene, group: str, callers: int, script: Script) -> tuple[Step, ...]:
     """Callers that fail at the same instant, and a pause that ends on no round one."""
+    budget = scene.promise.budget
+    forgotten_ns = 0 if budget is None else budget.over
     return (
         Answering(dependency=scene.dependency, script=script),
         Fire(group=group, times=callers, operation=scene.first, fresh=True),
         Jump(scene.waits_ns),
-        Wait(ns=scene.waits_ns // 7 + 1_370 * NS_PER_MS + 123_457),
+        Wait(ns=forgotten_ns + scene.waits_ns // 7 + 1_370 * NS_PER_MS + 123_457),
     )
 
 
@@ -48,7 +50,8 @@ def laws(scene: Scene) -> Iterator[Trial]:
         yield Trial(name="T5 waits", purpose=purpose, steps=steps)
         return
     stages = (LOOKS[_FIRST_LOOKS - 1], *LOOKS[_FIRST_LOOKS:])
-    for callers, missing, kind in ((WAVE, ALIKE, "waves"), (1, TOLD_APART, "one by one")):
+    together = _callers(scene)
+    for callers, missing, kind in ((together, ALIKE, "waves"), (1, TOLD_APART, "one by one")):
         for calls in stages:
             waves = [
                 _wave(scene, f"wave {i}", callers, _failing_for_all(scene, callers))
@@ -61,6 +64,15 @@ def laws(scene: Scene) -> Iterator[Trial]:
                 needed=False,
                 unless=frozenset({SETTLED, missing}),
             )
+
+
+def _callers(scene: Scene) -> int:
+    """How many may fail together: with a budget no more than its reserve has attempts for."""
+    budget = scene.promise.budget
+    if budget is None:
+        return WAVE
+    room = budget.reserve // max(1, scene.attempts - 1)
+    return max((each for each in (1, 2, 3, 4, 6, WAVE) if each <= room), default=1)
 
 
 def _failing_for_all(scene: Scene, callers: int) -> Script:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -28,6 +28,8 @@ class Read:
     Attributes:
         dependency: the witness.
         tries: of each call asked for, in order; one without attempts where none was seen.
+        shared: requests without a token that came while several of these calls were under way, and
+            no other.
         strays: requests that may be anybody's.
         by_token: so many were told by their token.
         by_time: so many by the time at which they came.
@@ -35,6 +37,7 @@ class Read:
 
     dependency: str
     tries: tuple[Tries, ...]
+    shared: tuple[Arrival, ...]
     strays: int
     by_token: int
     by_time: int
@@ -51,22 +54,15 @@ def read(
     calls = history.calls
     own = sorted({index for step in played.steps for index in step})
     if not own:
-        return Read(dependency, (), 0, 0, 0)
+        return Read(dependency, (), (), 0, 0, 0)
     end_ns = played.at_ns[-1] if played.at_ns else max(a.at_ns for a in history.arrivals or ()) + 1
     begin_ns = min(calls[index].written_ns for index in own)
-    matched, strays, by_time = _matched(
-        calls,
-        [
-            a
-            for a in history.arrivals
-            if a.dependency == dependency and begin_ns <= a.at_ns <= end_ns
-        ],
-        end_ns,
-    )
+    arrivals = (a for a in history.arrivals if a.dependency == dependency)
+    found = _matched(calls, own, [a for a in arrivals if begin_ns <= a.at_ns <= end_ns], end_ns)
     view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns))
-    tries = tuple(t for index in own for t in view.tries(index, calls[index], matched[index]))
-    by_token = sum(len(matched[index]) for index in own) - by_time
-    return Read(dependency, tries, strays, by_token, by_time)
+    tries = tuple(t for index in own for t in view.tries(index, calls[index], found.of[index]))
+    by_token = sum(len(found.of[index]) for index in own) - found.by_time
+    return Read(dependency, tries, tuple(found.shared), found.strays, by_token, found.by_time)
 
 
 def _seen_until(history: History, played: Played, end_ns: int) -> int:
@@ -75,25 +71,35 @@ def _seen_until(history: History, played: Played, end_ns: int) -> int:
     return max((a.target_ns for a in history.arrivals if a.at_ns <= end_ns), default=0)
 
 
+@dataclass(slots=True)
+class _Matched:
+    """The requests of each call; those of one of several; how many may be anybody's, or were timed."""
+
+    of: dict[int, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
+    shared: list[Arrival] = field(default_factory=list)
+    strays: int = 0
+    by_time: int = 0
+
+
 def _matched(
-    calls: Sequence[Call], arrivals: Iterable[Arrival], end_ns: int
-) -> tuple[dict[int, list[Arrival]], int, int]:
-    """The requests of each call, how many may be anybody's, and how many were told by time."""
+    calls: Sequence[Call], own: Sequence[int], arrivals: Iterable[Arrival], end_ns: int
+) -> _Matched:
     tokens = {call.token: index for index, call in enumerate(calls) if call.token is not None}
-    found: dict[int, list[Arrival]] = defaultdict(list)
-    strays = by_time = 0
+    mine, found = frozenset(own), _Matched()
     for arrival in arrivals:
         if arrival.token is not None:
             if arrival.token in tokens:
-                found[tokens[arrival.token]].append(arrival)
+                found.of[tokens[arrival.token]].append(arrival)
             continue
         under_way = [n for n in range(len(calls)) if _is_under_way(calls, n, arrival.at_ns, end_ns)]
         if len(under_way) == 1:
-            found[under_way[0]].append(arrival)
-            by_time += 1
+            found.of[under_way[0]].append(arrival)
+            found.by_time += 1
+        elif under_way and mine.issuperset(under_way):
+            found.shared.append(arrival)
         else:
-            strays += 1
-    return found, strays, by_time
+            found.strays += 1
+    return found
 
 
 def _is_under_way(calls: Sequence[Call], index: int, at_ns: int, end_ns: int) -> bool:

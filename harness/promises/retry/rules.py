@@ -14,6 +14,7 @@ from harness.promises.retry.demand import (
     PATIENCE_NS,
     advised_most_ns,
     advised_ns,
+    cut_short,
     due_ns,
     fits,
     is_told,
@@ -35,12 +36,14 @@ class Case:
         tries: the calls and their attempts.
         clock: on a real one only counts and waits that were too short can be proved.
         keys_given: the calls bring the idempotency key themselves.
+        shared_ns: when requests arrived of which is known only that they are of these calls.
     """
 
     promise: Retry
     tries: tuple[Tries, ...]
     clock: Clock = "frozen"
     keys_given: bool = False
+    shared_ns: tuple[int, ...] = ()
 
     def found(self, half: str, said: str, shown: Tries, **more: object) -> Finding:
         """A finding about one call."""
@@ -98,8 +101,8 @@ def _too_many(case: Case, tries: Tries) -> Iterator[Finding]:
     if most is None or count <= most:
         return
     said = f"{count} attempts for one call, promised {most}"
-    if count % most == 0:
-        said += f": {count // most} times as many, layers multiply"
+    if count == most * most:
+        said += f": {most} times {most}, layers multiply"
     yield case.found("attempts", said, tries, count=count, most=most)
 
 
@@ -143,7 +146,8 @@ def _advised(case: Case, tries: Tries) -> Iterator[Finding]:
         least = min(wanted, promise.retry_after_max or wanted) - (NS_PER_S if is_date else 0)
         told = f"{'a date' if is_date else 'Retry-After'} of {ms(wanted)} after {one.outcome}"
         proof = {"k": k, "advised_ns": wanted, "least_ns": least, "is_date": is_date}
-        if gap.most_ns < least - promise.slack.early_ns:
+        too_early = gap.most_ns < least - promise.slack.early_ns
+        if too_early and not cut_short(promise, tries, k):
             ignored = ms(least - gap.most_ns)
             said = f"{told}: attempt {k + 1} came {ignored} too early, after {ms(gap.most_ns)}"
             yield case.found("retry_after", said, tries, **proof)
@@ -217,22 +221,19 @@ def _gone_on(case: Case, tries: Tries) -> Iterator[Finding]:
 
 def over_budget(case: Case) -> Finding | None:
     """More requests than the budget has for so many calls while the dependency fails."""
-    budget, tries = case.promise.budget, [t for t in case.tries if t.attempts]
-    if budget is None or not tries:
+    budget, tries = case.promise.budget, case.tries
+    times = sorted([a.arrived_ns for t in tries for a in t.attempts] + list(case.shared_ns))
+    if budget is None or not times:
         return None
     calls = len({t.call for t in tries})
-    times = sorted(a.arrived_ns for t in tries for a in t.attempts)
     spans = (times[-1] - times[0]) // budget.over + 1
     # As much of a refilled reserve as time has passed for, and one call's attempts in hand.
     allowed = budget.ratio * calls + budget.reserve * spans + (case.promise.most or 1)
     if len(times) <= allowed:
         return None
-    rate = len(times) / calls
     said = (
-        f"{rate:.2f} requests for each call: {len(times)} for {calls} calls in an outage, at most "
-        f"{int(allowed)} are allowed"
+        f"{len(times) / calls:.2f} requests for each call: {len(times)} for {calls} calls in an "
+        f"outage, at most {int(allowed)} are allowed"
     )
-    return replace(
-        case.found("budget", said, tries[0], requests=len(times), allowed=int(allowed)),
-        calls=tuple(sorted({t.call for t in tries})),
-    )
+    found = case.found("budget", said, tries[0], requests=len(times), allowed=int(allowed))
+    return replace(found, calls=tuple(sorted({t.call for t in tries})))

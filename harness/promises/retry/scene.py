@@ -75,17 +75,23 @@ class Scene:
 
     @property
     def settle_ns(self) -> int:
-        """So long after an answer whoever goes on behind the caller's back has shown it."""
-        if self.promise.laws:
-            return self.waits_ns
-        return PATIENCE_NS + NS_PER_S if self.frozen else _REAL_SETTLE_NS
+        """So long after an answer whoever goes on behind the caller's back has shown it.
 
-    def cell(self, group: str, script: Script, *, operation: str | None = None) -> tuple[Step, ...]:
-        """One call against a script, to its end and on."""
+        A budget has forgotten the call by then, too.
+        """
+        budget_ns = 0 if self.promise.budget is None else self.promise.budget.over
+        if self.promise.laws:
+            return self.waits_ns + budget_ns
+        return budget_ns + (PATIENCE_NS + NS_PER_S if self.frozen else _REAL_SETTLE_NS)
+
+    def cell(
+        self, group: str, script: Script, *, operation: str | None = None, times: int = 1
+    ) -> tuple[Step, ...]:
+        """One call against a script, to its end and on; it may try so many times as often."""
         return (
             Answering(dependency=self.dependency, script=script),
             Fire(group=group, operation=operation or self.first, fresh=True),
-            Jump(self.waits_ns + self.settle_ns),
+            Jump(times * self.waits_ns + self.settle_ns),
             Wait(ns=self.settle_ns),
         )
 

@@ -38,9 +38,9 @@ def trials(scene: Scene) -> Iterator[Trial]:
 
 def _always(scene: Scene) -> Iterator[Trial]:
     n = scene.attempts
-    steps = list(scene.cell("503", often(failing(503), n * n + 1)))
+    steps = list(scene.cell("503", often(failing(503), n * n + 1), times=n))
     if scene.promise.retry_on is None or 500 in scene.promise.retry_on:
-        steps += scene.cell("500", often(failing(500), n * n + 1))
+        steps += scene.cell("500", often(failing(500), n * n + 1), times=n)
     yield Trial(
         name="T1 always",
         purpose="how often and how late a failing call is tried",
@@ -155,7 +155,7 @@ def _retry_after(scene: Scene) -> Iterator[Trial]:
                     Answering(dependency=scene.dependency, script=often(answer, 1)),
                     Fire(group=group, operation=scene.first, fresh=True),
                     Jump(scene.waits_ns + 3 * told_s * NS_PER_S),
-                    Wait(ns=2 * (told_s * NS_PER_S + scene.waits_ns) + 370 * NS_PER_MS),
+                    Wait(ns=2 * told_s * NS_PER_S + 2 * scene.settle_ns + 370 * NS_PER_MS),
                 )
     if steps:
         yield Trial(

@@ -79,7 +79,7 @@ def test_same_waits_of_different_callers(name: str, sample: list[str], half: str
 
 
 def uniform(n: int, calls: int, *, low: float = 0.0, factor: float = 2.0) -> list[Tries]:
-    """Calls of n attempts whose k-th wait is uniform between a share of 1 s times factor to the k, and that."""
+    """Calls of n attempts; wait k is uniform up to 1 s times factor to the k, from a share of that on."""
     rng = Random(calls)
     return [
         waits([rng.uniform(low, 1) * 1_000 * factor**k for k in range(n - 1)], call)
