@@ -18,6 +18,7 @@ def kinds() -> Mapping[str, Kind]:
     """All kinds by name: our own, then those of installed packages, which cannot replace ours."""
     from harness.promises.concurrency_limit.kind import ConcurrencyLimitKind  # noqa: PLC0415
     from harness.promises.rate_limit.kind import RateLimitKind  # noqa: PLC0415
+    from harness.promises.retry.kind import RetryKind  # noqa: PLC0415
 
     found: dict[str, Kind] = {}
     for entry in entry_points(group="stormproof.kinds"):
@@ -26,6 +27,7 @@ def kinds() -> Mapping[str, Kind]:
     for own in (
         RateLimitKind(),
         ConcurrencyLimitKind(),
+        RetryKind(),
     ):
         found[own.name] = own
     return found

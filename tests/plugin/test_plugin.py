@@ -134,5 +134,6 @@ def test_a_bad_contract_is_a_usage_error(repository: Path, tmp_path: Path) -> No
 
 
 def test_the_known_kinds() -> None:
-    """What a contract may say, by kind."""
-    assert words() == {"rate_limit": RateLimit}
+    """What a contract may say, by kind; each kind's words name it."""
+    assert words()["rate_limit"] is RateLimit
+    assert {"rate_limit", "concurrency_limit", "retry"} <= words().keys()

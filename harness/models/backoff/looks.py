@@ -173,7 +173,7 @@ def _reading(law: Law, sample: Sequence[Delays], calls: int, slack: Slack) -> Re
         return Reading(law=law, outside=out, places={}, left_out=())
     rows = [_row(law, delays, slack) for delays in sample[:calls]]
     positions = range(1, max(map(len, rows), default=0) + 1)
-    used = [k for k in positions if _width(law, k) >= _TESTED_WIDTHS * slack.whole_ns]
+    used = [k for k in positions if _width(law, k) >= _TESTED_WIDTHS * slack.late_ns]
     places = {
         k: tuple(p.u for row in rows if len(row) >= k and (p := row[k - 1]).u is not None)
         for k in used
@@ -278,7 +278,7 @@ def _together(
 def _doubt(reading: Reading, sample: Sequence[Delays], slack: Slack) -> str | None:
     """What a reading that is not out still owes; None: it is shown."""
     law = reading.law
-    wide = [k for k in reading.places if _width(law, k) >= _EDGE_WIDTHS * slack.whole_ns]
+    wide = [k for k in reading.places if _width(law, k) >= _EDGE_WIDTHS * slack.late_ns]
     if not wide:
         return (
             "the waits differ by too little beside the rounding of timers, so their law cannot be "
