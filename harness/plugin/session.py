@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -274,12 +274,18 @@ def _parameter(item: pytest.Item) -> tuple[LoadedContract, Promise] | None:
     return found
 
 
+_CALLS_OF_OTHER_KINDS: Final = 1_000
+"""About as many calls as a promise takes whose words do not tell."""
+
+
 def _effort(item: pytest.Item) -> int:
     """Fewer is earlier: promises by how many calls they may take, other tests as they stand."""
     found = _parameter(item)
     if found is None:
         return 0
-    limits = getattr(found[1], "limit", ())
+    limits = getattr(found[1], "limit", None)
+    if not isinstance(limits, tuple):
+        return -_CALLS_OF_OTHER_KINDS
     cap = getattr(found[1], "burst", None) or max((rate.count for rate in limits), default=0)
     return -int(cap)
 
