@@ -1,0 +1,1 @@
+"""A circuit breaker as all that its words allow: a set of states that each fact narrows."""
