@@ -163,6 +163,7 @@ class World:
         self.operations = operations
         self.processes = processes
         self.passes_on = passes_on
+        self.pids = tuple(range(1, processes + 1))
         self.ns, self.target_ns = 1_000, 50 * NS_PER_S
         self._seq, self._turn, self._people = count(1), count(), count(1)
         self._ready: deque[Callable[[], None]] = deque()
@@ -175,6 +176,7 @@ class World:
         self._open: dict[int, Flying] = {}
         self._held: dict[int, Attempt] = {}
         self._arrived = count(1)
+        self._moving: tuple[int, int] | None = None
         self._scripts: dict[str, Script] = {}
         self._counts: dict[tuple[str, int, str], int] = {}
         self._reach: dict[str, str] = {}
@@ -406,17 +408,26 @@ class World:
         self._run()
 
     def _moved(self, to_ns: int) -> None:
-        self._tick()
+        if self._moving is None:
+            self._tick()
+            self._moving = self.ns, self.target_ns
+        self.target_ns = to_ns
+
+    def _tell_moves(self) -> None:
+        """Moves in a row are written down as one, wherever nothing happened between them."""
+        if self._moving is None:
+            return
+        at_ns, from_ns = self._moving
+        self._moving = None
         self._events.append(
             ClockMoved(
                 seq=next(self._seq),
-                at_ns=self.ns,
-                from_target_ns=self.target_ns,
-                to_target_ns=to_ns,
+                at_ns=at_ns,
+                from_target_ns=from_ns,
+                to_target_ns=self.target_ns,
                 why="deadline",
             )
         )
-        self.target_ns = to_ns
 
     def _count(self) -> None:
         threads, descriptors = self.service.resources()
@@ -427,7 +438,7 @@ class World:
                 seq=next(self._seq),
                 at_ns=self.ns,
                 target_ns=self.target_ns,
-                pids=tuple(range(1, self.processes + 1)),
+                pids=self.pids,
                 threads=threads,
                 descriptors=descriptors + open_,
                 connections=open_,
@@ -458,6 +469,7 @@ class World:
             self._arrive(attempt)
 
     def _arrive(self, attempt: Attempt) -> None:
+        self._tell_moves()
         self._tick()
         attempt.state = "held"
         attempt.number = next(self._arrived)
@@ -528,6 +540,7 @@ class World:
         return None
 
     def _end_attempt(self, attempt: Attempt) -> None:
+        self._tell_moves()
         self._tick()
         attempt.ended_ns, attempt.ended_target_ns = self.ns, self.target_ns
         self._held.pop(attempt.number, None)
@@ -546,11 +559,13 @@ class World:
 
     def _rested(self) -> None:
         self._run()
+        self._tell_moves()
         self._tick()
         self._events.append(Rested(seq=next(self._seq), at_ns=self.ns, target_ns=self.target_ns))
 
     def _ended(self, call: Flying) -> None:
         if call.ended_ns is None:
+            self._tell_moves()
             self._tick()
             call.ended_ns, call.ended_target_ns = self.ns, self.target_ns
             self._open.pop(call.number, None)

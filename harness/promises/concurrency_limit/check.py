@@ -293,8 +293,8 @@ def _kept_out(book: Book, level: Level, visit: Visit, taken: int) -> Break:
     beside = [each for each in ended if visit.sent_ns < each.finished_ns]
     others = [each for each in level.taken if each.key != key]
     half: Half
-    if visit in level.waiting and beside:
-        half, way = "beside", _way(beside)
+    if visit in level.waiting and beside and _way(beside) == "ok":
+        half, way = "beside", "ok"
     elif ended:
         half, way = "lost", _way(ended)
     elif others and taken + len(others) >= book.terms.limit and not full:

@@ -19,7 +19,7 @@ _SAID: Final[Mapping[Half, str]] = {
     "next is kept out",
     "queue": "{count} calls{who} wait{place}, where a queue of {queue} is promised",
     "early": "refused with {count} waiting{who}{place}; a queue of {queue} is promised",
-    "waits": "a refusal waits{who}{place}: {when}",
+    "waits": "refusal waits{place}: {when}",
     "timeout": "a call{who} waits longer than {span}{place} and is not refused",
     "order": "one{who} who came later is inside{place}, and one who waited before it came waits still",
 }

@@ -1,0 +1,183 @@
+"""One playing that is being judged: call by call, then forms, the call's timeout, what is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from harness.plan import CountResources, Leave, Trial
+from harness.promises.answer_form import Form, lacking
+from harness.promises.base import Surroundings
+from harness.promises.deadline import leaking, sentences
+from harness.promises.deadline.check import Broken, Span, Terms, judged
+from harness.promises.deadline.faults import delivers_nothing, not_met
+from harness.promises.deadline.reading import Seen, has_breaker, is_ok, terms_of
+from harness.promises.deadline.trials import GAP_NS, PROBE
+from harness.promises.deadline.words import Deadline
+from harness.units import NS_PER_MS
+from harness.verdict import Finding
+
+_TIMERS_SHOWN: Final = 60
+_DAWDLES: Final = "another client dawdles"
+
+
+class Case:
+    """One playing that is being judged."""
+
+    def __init__(
+        self,
+        promise: Deadline,
+        around: Surroundings,
+        trial: Trial,
+        seen: Seen,
+        met: Sequence[int],
+    ) -> None:
+        self.promise = promise
+        self.around = around
+        self.trial = trial
+        self.seen = seen
+        self.met = met
+        self.terms = terms_of(promise, around)
+        self.counts = any(isinstance(step, CountResources) for step in trial.steps)
+        self.leaves = any(isinstance(step, Leave) for step in trial.steps)
+        self.groups = {index: name for name, calls in seen.groups.items() for index in calls}
+
+    def findings(self) -> tuple[list[Finding], list[str]]:
+        """All proofs, and all doubts about single calls."""
+        found: list[Finding] = []
+        doubts: list[str] = []
+        for index, span in self.seen.spans.items():
+            said = self._judged(index, span)
+            if isinstance(said, Broken):
+                found.append(self._finding(index, span, said))
+            elif said is not None:
+                doubts.append(said)
+        found += self._forms()
+        found += self._call_timeout()
+        if self.counts:
+            found += leaking.findings(self.promise, self.seen)
+        return found, doubts
+
+    def unconvincing(self) -> str | None:
+        """Why a trial without a proof says nothing."""
+        if self.counts:
+            breaker = has_breaker(self.promise, self.around)
+            return leaking.doubt(self.promise, self.seen, breaker=breaker)
+        if self.trial.name.startswith("T8"):
+            return None
+        if not self.met:
+            return not_met(self.trial.name)
+        if self.trial.name.startswith("T9 just in time") and not self._is_ok(self.met[0]):
+            return "the answer just within the call's timeout was not used, for some other reason"
+        return None
+
+    # -- single calls -----------------------------------------------------------------------------
+
+    def _judged(self, index: int, span: Span) -> Broken | str | None:
+        group = self.groups.get(index, "")
+        if group == "slow" or (self.leaves and group.startswith(PROBE)):
+            return None
+        if group == "half":
+            closes = Terms(
+                within_ns=self.terms.within_ns,
+                closes=True,
+                resolution_ns=self.terms.resolution_ns,
+            )
+            return judged(closes, span, self.promise.slow_client)
+        return judged(self.terms, span)
+
+    def _finding(self, index: int, span: Span, found: Broken) -> Finding:
+        looked_ns = max((span.idle_ns or span.sent_ns) - span.sent_ns, 0)
+        if self.groups.get(index) == "half":
+            within_ns = self.promise.slow_client or 0
+            half, said = "slow_client", sentences.slow_client(found, within_ns, looked_ns)
+        else:
+            half = found.half
+            said = sentences.late(
+                found,
+                operation=self.seen.calls[index].operation,
+                fault=self._fault(index),
+                within_ns=self.promise.within,
+                looked_ns=looked_ns,
+                dripping=self.trial.name.startswith("T2"),
+            )
+        return Finding(
+            half=half,
+            said=said,
+            key=self.seen.calls[index].caller,
+            calls=(index,),
+            proof=self._proof(index, span),
+        )
+
+    def _fault(self, index: int) -> str:
+        """What was the matter while a call was under way."""
+        if self.groups.get(index, "").startswith(PROBE):
+            return "a dependency is silent" if self.counts else self.trial.purpose
+        if self.trial.name.startswith("T8"):
+            return f"all dependencies answer, and {_DAWDLES}"
+        return "all dependencies answer"
+
+    def _proof(self, index: int, span: Span) -> dict[str, Any]:
+        """The span, the attempts and the timers, in ns since the call was sent."""
+        since = span.sent_ns
+        shown = [each - since for each in span.timers_ns]
+        return {
+            "within_ns": self.promise.within,
+            "ended_ns": span.elapsed_ns,
+            "idle_ns": None if span.idle_ns is None else span.idle_ns - since,
+            "timers_ns": shown[:_TIMERS_SHOWN],
+            "attempts": [
+                {
+                    "dependency": each.dependency,
+                    "from_ns": each.target_ns - since,
+                    "to_ns": None if each.ended_target_ns is None else each.ended_target_ns - since,
+                    "state": each.state,
+                    "status": each.status,
+                }
+                for each in self.seen.arrivals[index]
+            ],
+        }
+
+    def _is_ok(self, index: int) -> bool:
+        return is_ok(self.around.ok, self.seen.calls[index])
+
+    # -- form and timeout ---------------------------------------------------------------------------
+
+    def _forms(self) -> Iterator[Finding]:
+        form = self.promise.answer
+        if not isinstance(form, Form) or not delivers_nothing(self.trial.name):
+            return
+        for index in self.met:
+            call, span = self.seen.calls[index], self.seen.spans[index]
+            lack = lacking(form, call) if span.end == "answered" else None
+            if lack is not None:
+                yield Finding(
+                    half="form",
+                    said=sentences.form(call.operation, self.trial.purpose, lack),
+                    key=call.caller,
+                    calls=(index,),
+                    proof={"missing": lack, "status": call.status, **self._proof(index, span)},
+                )
+
+    def _call_timeout(self) -> Iterator[Finding]:
+        timeout_ns = self.promise.call_timeout
+        if timeout_ns is None or not self.trial.name.startswith("T9"):
+            return
+        for index in self.met:
+            first = self.seen.arrivals[index][0]
+            took_ns = (first.ended_target_ns or first.target_ns) - first.target_ns
+            if self.trial.name.startswith("T9 just in time"):
+                given_up = first.state == "gone" and took_ns < timeout_ns - GAP_NS - NS_PER_MS
+                said = sentences.given_up(took_ns, timeout_ns) if given_up else None
+            else:
+                late = first.state == "answered" and len(self.seen.arrivals[index]) == 1
+                used = late and took_ns >= timeout_ns + GAP_NS and self._is_ok(index)
+                said = sentences.used(took_ns, timeout_ns) if used else None
+            if said is not None:
+                yield Finding(
+                    half="call_timeout",
+                    said=said,
+                    key=self.seen.calls[index].caller,
+                    calls=(index,),
+                    proof=self._proof(index, self.seen.spans[index]),
+                )

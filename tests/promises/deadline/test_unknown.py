@@ -1,0 +1,112 @@
+"""What proves nothing is unknown, with the reason: faults that no call met, plans that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from harness.plan import Trial
+from harness.promises.base import TrialResult
+from harness.units import NS_PER_S
+from harness.verdict import Status
+from tests.promises.deadline.services import Timed, bounded
+from tests.promises.deadline.test_simulated import KIND, around, promise, verify
+from tests.promises.flights import World
+
+D_NS = 5 * NS_PER_S
+
+
+def play(name: str, service: Timed, **words: object) -> TrialResult:
+    """One trial of a promise, by its name."""
+    made, rng = promise(within="5s", **words), Random(7)
+    where = around(made, rng)
+    trial = next(each for each in KIND.trials(made, where) if each.name == name)
+    world = World(service, rng, operations=("search",))
+    played = world.play(trial)
+    return KIND.judge(made, where, world.history(), trial, played)
+
+
+def test_an_answer_from_a_cache_proves_nothing() -> None:
+    """The witness saw no arrival: not reached, whatever the answer's time."""
+    cached = replace(bounded(D_NS), cached=True)
+    for name in ("T1 hang", "T3 black hole", "T4 refused", "T5 late 0.45"):
+        verdict = play(name, Timed(cached)).verdict
+        assert verdict.status is Status.UNKNOWN, name
+        assert "a cache" in verdict.reason
+    verdict, _ = verify(promise(within="5s"), cached, Random(1))
+    assert verdict.status is Status.UNKNOWN
+
+
+def test_an_operation_without_a_witness_cannot_be_tried() -> None:
+    """The contract names nothing that could be made to hang."""
+    made, rng = promise(within="5s"), Random(1)
+    (trial,) = KIND.trials(made, around(made, rng, uses=()))
+    assert "names no witness under `uses`" in str(trial.cannot)
+
+
+def test_half_requests_need_their_word() -> None:
+    """Without `slow_client` nobody says how long a half request may be kept."""
+    made, rng = promise(within="5s"), Random(1)
+    names = {each.name: each for each in KIND.trials(made, around(made, rng))}
+    assert "`slow_client` is not declared" in str(names["T8 half request"].cannot)
+    assert not names["T8 half request"].needed
+
+
+def test_several_dependencies_fail_together_and_in_turn() -> None:
+    """T7 is for services that ask more than one."""
+    made, rng = promise(within="5s"), Random(1)
+    names = [each.name for each in KIND.trials(made, around(made, rng, uses=("model", "store")))]
+    assert {"T7 all hang", "T7 in turn"} <= set(names)
+
+
+def test_counts_that_say_neither_ask_for_more() -> None:
+    """Seven threads in fifty calls, then three, then six: two hundred calls more would tell."""
+    uneven = Uneven()
+    result = play("T1 leaks", uneven)
+    assert result.verdict.status is Status.UNKNOWN
+    assert "200 more calls would settle it" in result.verdict.reason
+    assert not result.marks
+    assert not result.trial.needed
+    again = play("T1 leaks again", Uneven())
+    assert again.trial.needed
+    assert again.trial.unless == frozenset({"leaks told T1 leaks"})
+
+
+def test_a_replaced_process_hides_what_it_kept() -> None:
+    """Its threads are gone with it: nothing can be said."""
+    result = play("T1 leaks", Replaced())
+    assert result.verdict.status is Status.UNKNOWN
+    assert "was replaced meanwhile" in result.verdict.reason
+
+
+def test_a_plan_that_ended_early_says_why() -> None:
+    """What the player could not do is the reason."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    trial: Trial = KIND.trials(made, where)[0]
+    world = World(Timed(bounded(D_NS)), rng, operations=("search",))
+    played = replace(world.play(trial), ended="the listen queue cannot be filled")
+    result = KIND.judge(made, where, world.history(), trial, played)
+    assert "the listen queue cannot be filled" in result.verdict.reason
+
+
+class Uneven(Timed):
+    """Counts as in the definition: 10, 17, 24, 27, 33 threads."""
+
+    def __init__(self) -> None:
+        super().__init__(bounded(D_NS))
+        self.counts = iter((10, 17, 24, 27, 33, 33))
+
+    def resources(self) -> tuple[int, int]:
+        return next(self.counts), 20
+
+
+class Replaced(Timed):
+    """A master replaces its worker each time it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(bounded(D_NS))
+
+    def resources(self) -> tuple[int, int]:
+        self.world.pids = (1, self.world.pids[-1] + 1)
+        return 8, 20
