@@ -20,7 +20,8 @@ from harness.models.backoff.law import Delays, Law, Slack, Span, rivals
 LOOKS: Final = (12, 24, 48, 96, 192, 384)
 LEVEL: Final = 1e-6
 KEPT_FROM: Final = 48
-_RIVAL_ODDS: Final = log(1_000)
+_DOUBTFUL: Final = 1e-3
+_RIVAL_ODDS: Final = -log(_DOUBTFUL)
 _TESTED_WIDTHS: Final = 5
 _EDGE_WIDTHS: Final = 8
 _EDGE: Final = 0.1
@@ -285,6 +286,10 @@ def _doubt(reading: Reading, sample: Sequence[Delays], slack: Slack) -> str | No
             "seen; a larger `initial` in a test contract would settle it"
         )
     more = f"; {2 * len(sample)} calls would settle it"
+    if reading.p < _DOUBTFUL and reading.worst is not None:
+        return (
+            f"the waits fit the declared law badly ({reading.worst.name}, p {reading.p:.1e}){more}"
+        )
     for name, rival in rivals(law).items():
         if not _rejected(law, rival, sample, slack):
             return f"{name} explains the waits nearly as well{more}"

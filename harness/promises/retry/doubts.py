@@ -38,14 +38,14 @@ def doubt(case: Case, seen: Read, trial: Trial, played: Played, said: Judgement)
     """Why a trial without a finding proves nothing; None where it does."""
     if played.ended is not None:
         return played.ended
-    if not seen.shared and not any(tries.attempts for tries in case.tries):
-        names = ", ".join(case.promise.operation)
-        return f"no request reached {seen.dependency} while {names} was called"
     if seen.strays:
         return (
             f"{seen.strays} requests at {seen.dependency} bear no id of ours and may be anybody's; a service "
             "that passes X-Request-ID on would settle it"
         )
+    if not seen.shared and not any(tries.attempts for tries in case.tries):
+        names = ", ".join(case.promise.operation)
+        return f"no request reached {seen.dependency} while {names} was called"
     if said.look is not None:
         return None if said.look.status == "kept" else said.look.why or "too few calls were seen"
     if said.open_ is not None or trial.name.startswith("T5 spread"):

@@ -56,48 +56,42 @@ class Service:
     numbers: Any = field(default_factory=count)
 
     def __call__(self, method: str, world: World, left: Callable[[], bool]) -> Doing:
-        policy, defect = self.policy, self.policy.defect
-        self.spent.append((world.now_ns, False))
-        rng = self._stream(world)
-        began_ns = world.now_ns
+        policy, defect, now_ns = self.policy, self.policy.defect, world.now_ns
+        self.spent.append((now_ns, False))
+        rng, began_ns, before, slept = self._stream(world), now_ns, policy.initial, 0.0
         key = f"k{next(self.numbers)}"
-        before = policy.initial
-        slept = 0.0
-        number = 0
-        repeats_success = defect == "success repeated"
-        while True:
-            number += 1
-            if defect == "new key":
-                key = f"k{next(self.numbers)}"
-            headers = {"Idempotency-Key": key} if policy.keyed and defect != "no key" else {}
-            told = yield Ask(method, headers)
+        told: Told | None = Told(504)
+        for number in count(1):
+            key = f"k{next(self.numbers)}" if defect == "new key" else key
+            sends_key = policy.keyed and defect != "no key"
+            told = yield Ask(method, {"Idempotency-Key": key} if sends_key else {})
             assert told is not None
-            if isinstance(told.outcome, int) and told.outcome < 400:
-                if not repeats_success or number >= policy.attempts:
-                    return told.outcome
-                repeats_success = False
-            elif not self._repeats(method, told):
-                return self._given(told)
-            if self._last(number):
-                return self._given(told)
-            if not self._affords(world.now_ns):
-                return self._given(told)
+            if self._ends(method, told, number) or not self._affords(world.now_ns):
+                break
             before = drawn = self._drawn(number, before, rng)
-            wait = self._waited(
-                min(drawn, policy.cap) if policy.jitter == "decorrelated" else drawn
-            )
-            wait = self._advised(told, wait, world)
-            if wait is None:
-                return self._given(told)
+            seen = min(drawn, policy.cap) if policy.jitter == "decorrelated" else drawn
             spent = slept if defect == "total counts sleeps" else world.now_ns - began_ns
-            if defect != "total ignored" and spent + wait > policy.total:
-                if not policy.cuts_wait or spent >= policy.total:
-                    return self._given(told)
-                wait = policy.total - spent
+            wait = self._fitting(self._advised(told, self._waited(seen), world), spent)
+            if wait is None:
+                break
             slept += wait
             yield max(0, round(wait))
             if left() and defect != "client gone":
                 return 499
+        return told.outcome if told and isinstance(told.outcome, int) else 504
+
+    def _ends(self, method: str, told: Told, number: int) -> bool:
+        """Whether this attempt is the last."""
+        if isinstance(told.outcome, int) and told.outcome < 400:
+            return self.policy.defect != "success repeated" or number > 1
+        return not self._repeats(method, told) or self._last(number)
+
+    def _fitting(self, wait: float | None, spent: float) -> float | None:
+        """The wait as the total leaves room for it."""
+        policy = self.policy
+        if wait is None or policy.defect == "total ignored" or spent + wait <= policy.total:
+            return wait
+        return policy.total - spent if policy.cuts_wait and spent < policy.total else None
 
     def _affords(self, now_ns: int) -> bool:
         """Whether the budget of the last minute has room for one more."""
@@ -110,9 +104,6 @@ class Service:
             return False
         self.spent.append((now_ns, True))
         return True
-
-    def _given(self, told: Told) -> int:
-        return told.outcome if isinstance(told.outcome, int) else 504
 
     def _stream(self, world: World) -> Random:
         match self.policy.defect:
@@ -266,7 +257,7 @@ def loosened(policy: Policy, rng: Random) -> dict[str, Any]:
             {"attempts": {"max": more}},
             {"retry_on": None, "never_on": [400, 404]},
             {"attempts": None, "retry_on": None},
-            {"methods": {name: "all" for name in ("GET", "PUT")}} if not policy.keyed else {},
+            {"methods": dict.fromkeys(("GET", "PUT"), "all")} if not policy.keyed else {},
             {"call_timeout": f"{policy.timeout_ns // NS_PER_MS}ms"},
         )
     )
@@ -403,7 +394,7 @@ def _for(policy: Policy, defect: str) -> Policy | None:
         "factor - 10 %",
     ):
         made = replace(made, jitter=jitters[policy.attempts % 2], number=0.0)
-    if defect in ("seed by the second",):
+    if defect == "seed by the second":
         made = replace(made, passes_on=True)
     if policy.jitter == "decorrelated" and made.jitter == "decorrelated":
         made = replace(made, jitter="full")
