@@ -259,7 +259,7 @@ class Trial:
     @property
     def calls(self) -> int:
         """The most calls that the plan makes."""
-        return sum(_calls(step) for step in self.steps)
+        return sum(calls_of(step) for step in self.steps)
 
     @property
     def span_ns(self) -> int:
@@ -303,7 +303,8 @@ class Played:
     groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def _calls(step: Step) -> int:
+def calls_of(step: Step) -> int:
+    """The most calls that a step makes."""
     match step:
         case Send() | Fire():
             return step.times

@@ -11,27 +11,46 @@ from typing import Any, Final, get_args
 from harness.errors import UsageError
 from harness.plan import (
     Advised,
+    Answering,
+    CountResources,
     Cut,
     Expect,
+    Fire,
     Heal,
+    Jump,
+    Kill,
+    Leave,
     Mark,
     Phase,
+    Reaching,
+    Release,
     Send,
     Step,
     Until,
     Wait,
     WaitAdvised,
+    calls_of,
 )
+from harness.script import Answer, Per, Reach, Rule
+from harness.script import Cut as CutOff
 from harness.units import NS_PER_S
 
 STEPS_MOST: Final = 20_000
 CALLS_MOST: Final = 100_000
 SPAN_MOST_NS: Final = 366 * 86_400 * NS_PER_S
+RULES_MOST: Final = 1_000
+ANSWERS_MOST: Final = 10_000
+HEADERS_MOST: Final = 64
+TEXT_MOST: Final = 1 << 20
+"""Characters of a scripted body."""
 
-_KINDS: Final[Mapping[str, type[Any]]] = {
-    kind.__name__: kind for kind in (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal)
-}
+_PLAIN: Final = (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal)
+_FLIGHT: Final = (Answering, Fire, Release, Leave, Jump, Reaching, CountResources, Kill)
+_KINDS: Final[Mapping[str, type[Any]]] = {kind.__name__: kind for kind in (*_PLAIN, *_FLIGHT)}
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_FIELD: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
+_METHOD: Final = re.compile(r"[A-Z]{1,20}", re.ASCII)
+_PATH: Final = re.compile(r"/[\x21-\x7e]{0,2000}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _FORWARDED: Final = re.compile(r"(\*|@[A-Za-z0-9_-]{1,64})(, ?(\*|@[A-Za-z0-9_-]{1,64})){0,15}")
 
@@ -47,10 +66,10 @@ def steps_from_json(values: Any) -> tuple[Step, ...]:
     if len(values) > STEPS_MOST:
         raise UsageError(f"the plan has {len(values)} steps; at most {STEPS_MOST} are played")
     steps = tuple(step_from_json(value, f"step {n}") for n, value in enumerate(values, start=1))
-    calls = sum(_calls(step) for step in steps)
+    calls = sum(calls_of(step) for step in steps)
     if not 1 <= calls <= CALLS_MOST:
         raise UsageError(f"the plan makes {calls} calls; 1 to {CALLS_MOST} are played")
-    if sum(getattr(step, "ns", 0) for step in steps) > SPAN_MOST_NS:
+    if sum(_span_ns(step) for step in steps) > SPAN_MOST_NS:
         raise UsageError("the plan waits for more than 366 days in all")
     return steps
 
@@ -66,19 +85,8 @@ def step_from_json(value: Any, where: str) -> Step:
     kind = _KINDS.get(value["step"]) if isinstance(value.get("step"), str) else None
     if kind is None:
         raise UsageError(f"{where}: {_one_of('step', value.get('step'), _KINDS)}")
-    known = {field.name: field for field in fields(kind)}
-    for name in value:
-        if name != "step" and name not in known:
-            raise UsageError(f"{where} ({kind.__name__}): {_one_of('setting', name, known)}")
-    for name, field in known.items():
-        if field.default is MISSING and name not in value:
-            raise UsageError(f"{where} ({kind.__name__}) lacks {name!r}")
-    settings = {
-        name: _READERS[name](value[name], f"{where} ({kind.__name__}): {name}")
-        for name in known
-        if name in value
-    }
-    step: Step = kind(**settings)
+    said = {name: given for name, given in value.items() if name != "step"}
+    step: Step = _made(kind, said, f"{where} ({kind.__name__})")
     if isinstance(step, Phase) and step.ns >= NS_PER_S:
         raise UsageError(f"{where} (Phase): ns must be below {NS_PER_S}, got {step.ns}")
     if isinstance(step, Until) and step.send.times != 1:
@@ -86,14 +94,26 @@ def step_from_json(value: Any, where: str) -> Step:
     return step
 
 
-def _calls(step: Step) -> int:
-    match step:
-        case Send():
-            return step.times
-        case Until():
-            return step.most
-        case _:
-            return 0
+def _made(kind: type[Any], said: Mapping[str, Any], where: str) -> Any:
+    """A value of a type, of its settings as they stand in the file."""
+    known = {field.name: field for field in fields(kind)}
+    for name in said:
+        if name not in known:
+            raise UsageError(f"{where}: {_one_of('setting', name, known)}")
+    for name, field in known.items():
+        if field.default is MISSING and name not in said:
+            raise UsageError(f"{where} lacks {name!r}")
+    own = _READERS_OF.get(kind, {})
+    settings = {
+        name: (own.get(name) or _READERS[name])(said[name], f"{where}: {name}")
+        for name in known
+        if name in said
+    }
+    return kind(**settings)
+
+
+def _span_ns(step: Step) -> int:
+    return step.most_ns if isinstance(step, Jump) else getattr(step, "ns", 0)
 
 
 def _one_of(what: str, given: Any, known: Mapping[str, Any]) -> str:
@@ -156,6 +176,50 @@ def _send(value: Any, where: str) -> Send:
     return step
 
 
+def _list(read: Callable[[Any, str], Any], most: int) -> Callable[[Any, str], tuple[Any, ...]]:
+    def read_all(value: Any, where: str) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise UsageError(f"{where} must be a list, of at most {most}, got {_shown(value)}")
+        return tuple(read(one, f"{where}, number {n}") for n, one in enumerate(value, start=1))
+
+    return read_all
+
+
+def _any_text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or len(value) > TEXT_MOST:
+        raise UsageError(f"{where} must be a text of at most {TEXT_MOST:,} characters")
+    return value
+
+
+def _pair(value: Any, where: str) -> tuple[str, str]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise UsageError(f"{where} must be a name and a value, got {_shown(value)}")
+    return _HEADER_NAME(value[0], f"{where}: name"), _LINE(value[1], f"{where}: value")
+
+
+def _answer(value: Any, where: str) -> Answer:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must be an object, got {_shown(value)}")
+    answer: Answer = _made(Answer, value, where)
+    return answer
+
+
+def _final_answer(value: Any, where: str) -> Answer:
+    answer = _answer(value, where)
+    if answer.hold:
+        raise UsageError(f"{where}: a release answers, so hold must be false")
+    return answer
+
+
+def _rule(value: Any, where: str) -> Rule:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must be an object, got {_shown(value)}")
+    if not value.get("answers") and value.get("then") is None:
+        raise UsageError(f"{where} needs answers, or a `then` for all: it has neither")
+    rule: Rule = _made(Rule, value, where)
+    return rule
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
@@ -165,6 +229,8 @@ _COUNT = _whole(1, CALLS_MOST)
 _COUNT_OR_NONE_AT_ALL = _whole(0, CALLS_MOST)
 _NS = _whole(0, SPAN_MOST_NS)
 _SYMBOL = _text(_NAME, "'a'")
+_HEADER_NAME = _text(_HEADER, "'retry-after'")
+_LINE = _text(_FIELD, "'text/plain', one line of Latin-1")
 
 _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "caller": _SYMBOL,
@@ -182,7 +248,40 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "since": _SYMBOL,
     "extra_ns": _whole(-SPAN_MOST_NS, SPAN_MOST_NS),
     "most_ns": _NS,
-    "header": _text(_HEADER, "'retry-after'"),
+    "header": _HEADER_NAME,
     "reads": _choice(get_args(Advised)),
     "dependency": _SYMBOL,
+    "group": _SYMBOL,
+    "until": _or_none(_choice(("rejected", "admitted"))),
+    "operation": _or_none(_SYMBOL),
+    "fresh": _flag,
+    "part": _choice(("whole", "half")),
+    "slow": _flag,
+    "answer": _final_answer,
+    "order": _choice(("oldest", "newest", "random")),
+    "waiting": _or_none(_flag),
+    "how": _choice(get_args(Reach)),
+    "script": _list(_rule, RULES_MOST),
+    "answers": _list(_answer, ANSWERS_MOST),
+    "then": _or_none(_answer),
+    "per": _choice(get_args(Per)),
+    "method": _or_none(_text(_METHOD, "'GET'")),
+    "path": _or_none(_text(_PATH, "'/items'")),
+    "status": _whole(100, 999),
+    "headers": _list(_pair, HEADERS_MOST),
+    "body": _or_none(_any_text),
+    "content_type": _or_none(_LINE),
+    "delay_ns": _NS,
+    "hold": _flag,
+    "trickle_ns": _NS,
+    "trickle": _choice(("all", "body")),
+    "cut": _or_none(_choice(get_args(CutOff))),
+    "cut_by": _choice(("reset", "close")),
+    "length_off": _whole(-TEXT_MOST, TEXT_MOST),
+    "close": _flag,
 }
+_READERS_OF: Final[Mapping[type[Any], Mapping[str, Callable[[Any, str], Any]]]] = {
+    Release: {"times": _or_none(_COUNT), "group": _or_none(_SYMBOL)},
+    Leave: {"times": _or_none(_COUNT)},
+}
+"""Where a setting of a type means something of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,19 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.plan import (
+    Answering,
+    CountResources,
     Cut,
     Expect,
+    Fire,
     Heal,
+    Jump,
+    Kill,
+    Leave,
     Mark,
     Phase,
+    Reaching,
+    Release,
     Send,
     Step,
     Until,
@@ -24,6 +33,7 @@ from harness.plan import (
     step_to_json,
 )
 from harness.planfile import step_from_json, steps_from_json
+from harness.script import Answer, Rule
 from harness.units import NS_PER_S
 
 NAMES = st.text("abcXYZ019_.-", min_size=1, max_size=12)
@@ -47,7 +57,62 @@ def sends(times: st.SearchStrategy[int]) -> st.SearchStrategy[Send]:
     )
 
 
+PAIRS = st.tuples(NAMES, st.text("abc ;=/\xe4", max_size=9))
+ANSWERS = st.builds(
+    Answer,
+    status=st.integers(100, 999),
+    headers=st.lists(PAIRS, max_size=2).map(tuple),
+    body=st.none() | st.text(max_size=9),
+    content_type=st.none() | st.just("text/plain"),
+    delay_ns=SPANS,
+    hold=st.booleans(),
+    trickle_ns=SPANS,
+    trickle=st.sampled_from(["all", "body"]),
+    cut=st.none() | st.sampled_from(["before", "within", "after"]),
+    cut_by=st.sampled_from(["reset", "close"]),
+    length_off=st.integers(-9, 9),
+    close=st.booleans(),
+)
+RULES = st.builds(
+    Rule,
+    answers=st.lists(ANSWERS, min_size=1, max_size=3).map(tuple),
+    then=st.none() | ANSWERS,
+    per=st.sampled_from(["all", "call", "path"]),
+    method=st.none() | st.just("POST"),
+    path=st.none() | st.just("/items/7"),
+)
+COUNTS = st.integers(1, 99)
+FLIGHTS: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Answering, dependency=NAMES, script=st.lists(RULES, max_size=3).map(tuple)),
+    st.builds(
+        Fire,
+        group=NAMES,
+        caller=NAMES,
+        times=COUNTS,
+        together=st.booleans(),
+        until=st.none() | st.sampled_from(["rejected", "admitted"]),
+        operation=st.none() | NAMES,
+        fresh=st.booleans(),
+        connection=NAMES,
+        part=st.sampled_from(["whole", "half"]),
+        slow=st.booleans(),
+    ),
+    st.builds(
+        Release,
+        dependency=NAMES,
+        answer=ANSWERS.map(lambda answer: replace(answer, hold=False)),
+        times=st.none() | COUNTS,
+        order=st.sampled_from(["oldest", "newest", "random"]),
+        group=st.none() | NAMES,
+    ),
+    st.builds(Leave, group=NAMES, times=st.none() | COUNTS, waiting=st.none() | st.booleans()),
+    st.builds(Jump, SPANS),
+    st.builds(Reaching, NAMES, st.sampled_from(["open", "refuse", "black_hole"])),
+    st.builds(CountResources),
+    st.builds(Kill, NAMES),
+)
 STEPS: st.SearchStrategy[Step] = st.one_of(
+    FLIGHTS,
     sends(st.integers(1, 1_000)),
     st.builds(Until, send=sends(st.just(1)), most=st.integers(1, 1_000)),
     st.builds(Mark, NAMES),
@@ -92,6 +157,12 @@ def test_anything_else_is_no_plan(value: Any) -> None:
 
 
 CALL = {"step": "Send", "caller": "a"}
+FIRE = {"step": "Fire", "group": "a"}
+HELD = {"hold": True}
+
+
+def answering(*rules: Any) -> dict[str, Any]:
+    return {"step": "Answering", "dependency": "d", "script": list(rules)}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +188,31 @@ CALL = {"step": "Send", "caller": "a"}
         ([{"step": "Until", "send": {"step": "Cut", "dependency": "x"}, "most": 3}], "be a Send"),
         ([{"step": "Cut", "dependency": "redis"}], "makes 0 calls"),
         (["Send"], "must be an object"),
+        ([{"step": "Jump", "most_ns": 1}], "makes 0 calls"),
+        ([FIRE, {"step": "Jump", "most_ns": 400 * 86_400 * NS_PER_S}], "most_ns must be"),
+        ([FIRE, *[{"step": "Jump", "most_ns": 300 * 86_400 * NS_PER_S}] * 2], "366 days"),
+        ([{**FIRE, "times": None}], "times must be a whole number"),
+        ([{**FIRE, "until": "ended"}], "must be one of rejected, admitted"),
+        ([{**FIRE, "part": "tail"}], "must be one of whole, half"),
+        ([{**FIRE, "times": 60_000}, {**FIRE, "times": 60_000}], "makes 120000 calls"),
+        ([{"step": "Release", "dependency": "d", "times": 0}, FIRE], "times must be"),
+        ([{"step": "Release", "dependency": "d", "answer": HELD}, FIRE], "hold must be false"),
+        ([{"step": "Release", "dependency": "d", "answer": 503}, FIRE], "must be an object"),
+        (
+            [{"step": "Reaching", "dependency": "d", "how": "shut"}, FIRE],
+            "open, refuse, black_hole",
+        ),
+        ([answering({}), FIRE], "script, number 1 needs answers"),
+        ([answering({"answers": [{"status": 99}]}), FIRE], "answers, number 1: status must be"),
+        ([answering({"then": {"stats": 503}}), FIRE], "did you mean 'status'"),
+        ([answering({"then": {"headers": [["A b", "c"]]}}), FIRE], "number 1: name must be"),
+        ([answering({"then": {"headers": [["A", "b\r\nC: d"]]}}), FIRE], "one line of Latin-1"),
+        ([answering({"then": {"headers": [["A"]]}}), FIRE], "a name and a value"),
+        ([answering({"then": {"body": 7}}), FIRE], "must be a text"),
+        ([answering({"then": HELD, "per": "caller"}), FIRE], "must be one of all, call, path"),
+        ([answering({"then": HELD, "path": "items"}), FIRE], "must be a text such as '/items'"),
+        ([answering(*[{"then": HELD}] * 1_001), FIRE], "of at most 1000"),
+        ([{**answering(), "script": {"then": HELD}}, FIRE], "must be a list"),
         ([CALL] * 20_001, "at most 20000"),
     ],
 )

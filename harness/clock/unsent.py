@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Connection", "Unsent", "parse"]
+__all__ = ["Connection", "Unsent", "parse", "tcp_connections"]
 
 NETLINK_SOCK_DIAG: Final = 4
 SOCK_DIAG_BY_FAMILY: Final = 20
@@ -82,6 +82,16 @@ class Connection:
             source, target = (bytes(10) + b"\xff\xff" + address[:4] for address in (source, target))
         return source + sport, target + dport
 
+    @property
+    def port(self) -> int:
+        """Of this end."""
+        return int.from_bytes(self.identity[:2], "big")
+
+    @property
+    def peer_port(self) -> int:
+        """Of the other end."""
+        return int.from_bytes(self.identity[2:4], "big")
+
 
 class Unsent:
     """Asks whether any connection of some processes still has bytes to deliver."""
@@ -138,28 +148,15 @@ class Unsent:
         return relevant(connections, sockets)
 
     def _list(self, states: int) -> list[Connection]:
-        body = LIST.pack(socket.AF_INET, 0, 0, 1 << INFO - 1, states, 0)
-        return [parse(reply) for reply in self._dump(message(TCPDIAG_GETSOCK, body, DUMP))]
+        return listed(self._socket, states)
 
     def _unix_inodes(self) -> set[int]:
         body = UNIX_LIST.pack(socket.AF_UNIX, 0xFFFFFFFF)
         try:
-            replies = self._dump(message(SOCK_DIAG_BY_FAMILY, body, DUMP))
+            replies = dump(self._socket, message(SOCK_DIAG_BY_FAMILY, body, DUMP))
         except OSError:
             return set()  # this kernel does not tell: then none of them is known
         return {UNIX_CONNECTION.unpack_from(reply)[0] for reply in replies}
-
-    def _dump(self, question: bytes) -> list[memoryview]:
-        self._socket.sendto(question, (0, 0))
-        found: list[memoryview] = []
-        while True:
-            for kind, reply in messages(self._socket.recv(REPLY_BYTES)):
-                if kind == NLMSG_DONE:
-                    return found
-                if kind == NLMSG_ERROR:
-                    code = error_code(reply)
-                    raise OSError(code, os.strerror(code))
-                found.append(reply)
 
     def _ask(self, connections: list[Connection]) -> list[Connection]:
         """The same connections as they are now, without those that are gone."""
@@ -179,6 +176,36 @@ class Unsent:
                     if any(connection.identity == old.identity for old in part):
                         now.append(connection)  # else: its listener, where it is gone itself
         return now
+
+
+def tcp_connections(states: int) -> list[Connection]:
+    """This machine's TCP connections in some states, one end each; a bit for each state.
+
+    Raises:
+        OSError: the kernel or a sandbox does not tell.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as asking:
+        return listed(asking, states)
+
+
+def listed(asking: socket.socket, states: int) -> list[Connection]:
+    """The same, of a socket that asks."""
+    body = LIST.pack(socket.AF_INET, 0, 0, 1 << INFO - 1, states, 0)
+    return [parse(reply) for reply in dump(asking, message(TCPDIAG_GETSOCK, body, DUMP))]
+
+
+def dump(asking: socket.socket, question: bytes) -> list[memoryview]:
+    """All replies to a question."""
+    asking.sendto(question, (0, 0))
+    found: list[memoryview] = []
+    while True:
+        for kind, reply in messages(asking.recv(REPLY_BYTES)):
+            if kind == NLMSG_DONE:
+                return found
+            if kind == NLMSG_ERROR:
+                code = error_code(reply)
+                raise OSError(code, os.strerror(code))
+            found.append(reply)
 
 
 def message(kind: int, body: bytes, flags: int) -> bytes:

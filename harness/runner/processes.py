@@ -1,20 +1,24 @@
-"""What the processes of a target hold: threads, descriptors, connections, from ``/proc``."""
+"""What the processes of a target hold: threads and descriptors, from ``/proc``, and connections.
+
+Those are asked of the kernel by their state: ``/proc/net/tcp`` takes 100 ms where thousands are in
+TIME_WAIT.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from harness.clock.threads import descendants, tids_of
+from harness.clock.unsent import STATES, tcp_connections
 
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
-_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
-_LISTEN: Final = "0A"
-_SYN_SENT: Final = "02"
+_SYN_SENT: Final = 1 << 2
+_OPEN: Final = STATES | _SYN_SENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +31,22 @@ class Held:
     connections: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Tcp:
-    """One end of a connection of this machine."""
-
-    inode: str
-    state: str
-    port: int
-    peer_port: int
-
-
 def counted(roots: Collection[int]) -> Held | None:
     """What these processes and all that came from them hold; None where we may not look."""
     pids = tuple(sorted(descendants(roots)))
-    if not pids:
-        return None
     try:
         links = [link for pid in pids for link in _links(pid)]
-    except PermissionError:
+        own = _sockets(links)
+        connections = sum(one.inode in own for one in tcp_connections(_OPEN))
+    except OSError:
         return None
-    own = {match[1] for link in links if (match := _SOCKET.fullmatch(link))}
+    if not pids:
+        return None
     return Held(
         pids=pids,
         threads=sum(_threads(pid) for pid in pids),
         descriptors=len(links),
-        connections=sum(one.inode in own and one.state != _LISTEN for one in _connections()),
+        connections=connections,
     )
 
 
@@ -60,35 +55,26 @@ def holder(roots: Collection[int], ports: Collection[int]) -> int | None:
 
     None where there is none, or where we may not look.
     """
-    from_there = {one.inode for one in _connections() if one.port in ports and one.inode != "0"}
+    try:
+        ends = {one.inode for one in tcp_connections(_OPEN) if one.port in ports}
+    except OSError:
+        return None
     for pid in sorted(descendants(roots)):
-        try:
-            links = _links(pid)
-        except PermissionError:
-            continue
-        if from_there & {match[1] for link in links if (match := _SOCKET.fullmatch(link))}:
-            return pid
+        with suppress(PermissionError):
+            if ends & _sockets(_links(pid)):
+                return pid
     return None
 
 
 def connecting(port: int) -> bool:
-    """Whether anybody on this machine still tries to connect to ``port``."""
-    return any(one.peer_port == port and one.state == _SYN_SENT for one in _connections())
+    """Whether anybody on this machine still tries to connect to ``port``, as far as one can see."""
+    with suppress(OSError):
+        return any(one.peer_port == port for one in tcp_connections(_SYN_SENT))
+    return False
 
 
-def _connections() -> Iterator[_Tcp]:
-    for table in _TABLES:
-        try:
-            lines = Path(table).read_text().splitlines()[1:]
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
-        for line in lines:
-            _, own, peer, state, _, _, _, _, _, inode, *_ = line.split()
-            yield _Tcp(inode, state, _port(own), _port(peer))
-
-
-def _port(end: str) -> int:
-    return int(end.rpartition(":")[2], 16)
+def _sockets(links: Iterable[str]) -> set[int]:
+    return {int(match[1]) for link in links if (match := _SOCKET.fullmatch(link))}
 
 
 def _links(pid: int) -> list[str]:
