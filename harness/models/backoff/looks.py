@@ -74,7 +74,8 @@ class Reading:
         outside: the first wait that it cannot have drawn; None: all can be its own.
         tests: of the calls that were looked at; none before the first look.
         places: F(delay) of each wait below the cap, by position.
-        left_out: positions whose span is too narrow beside the rounding of timers.
+        left_out: positions that are not shown: their span is too narrow beside the rounding of timers,
+            or fewer than half of the calls came so far.
     """
 
     law: Law
@@ -180,8 +181,9 @@ def _reading(law: Law, sample: Sequence[Delays], calls: int, slack: Slack) -> Re
         for k in used
     }
     tests = tuple(_tests(law, rows, places, slack)) if used else ()
-    left_out = tuple(k for k in positions if k not in used and _width(law, k) > 0)
-    return Reading(law=law, outside=None, tests=tests, places=places, left_out=left_out)
+    seldom = [k for k in used if 2 * sum(len(row) >= k for row in rows) < calls]
+    narrow = [k for k in positions if k not in used and _width(law, k) > 0]
+    return Reading(law=law, outside=None, tests=tests, places=places, left_out=(*narrow, *seldom))
 
 
 def _row(law: Law, delays: Delays, slack: Slack) -> tuple[_Place, ...]:
@@ -279,7 +281,11 @@ def _together(
 def _doubt(reading: Reading, sample: Sequence[Delays], slack: Slack) -> str | None:
     """What a reading that is not out still owes; None: it is shown."""
     law = reading.law
-    wide = [k for k in reading.places if _width(law, k) >= _EDGE_WIDTHS * slack.late_ns]
+    wide = [
+        k
+        for k in reading.places
+        if k not in reading.left_out and _width(law, k) >= _EDGE_WIDTHS * slack.late_ns
+    ]
     if not wide:
         return (
             "the waits differ by too little beside the rounding of timers, so their law cannot be "

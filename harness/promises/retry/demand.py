@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.models.backoff.law import Law
+from harness.models.backoff.law import Law, Span
 from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries, replaced
 from harness.promises.retry.parts import IDEMPOTENT
 from harness.promises.retry.words import Retry
@@ -102,6 +102,20 @@ def cut_short(promise: Retry, tries: Tries, k: int) -> bool:
     end_ns = one.arrived_ns if one.ended_ns is None else one.ended_ns[1]
     near = abs(begun_ns - total) <= promise.slack.whole_ns
     return near and end_ns + most > tries.attempts[0].arrived_ns + total
+
+
+def room_for(promise: Retry, tries: Tries, k: int, span: Span) -> bool:
+    """Whether the wait after attempt ``k``, however it was drawn, left the next one within the total.
+
+    Else only the shorter waits are seen at all, and what is seen follows another law.
+    """
+    one = tries.attempts[k - 1]
+    if promise.total is None:
+        return True
+    if one.ended_ns is None:
+        return False
+    spent_ns = one.ended_ns[1] - tries.attempts[0].arrived_ns
+    return spent_ns + span.top_ns + promise.slack.late_ns < promise.total
 
 
 def fits(promise: Retry, tries: Tries) -> bool:

@@ -158,6 +158,6 @@ def _kept(said: Judgement) -> str:
     law = said.look
     if law is not None and law.calls:
         left = sorted({k for reading in law.readings for k in reading.left_out})
-        named = f"; too narrow to be judged: wait {', '.join(map(str, left))}" if left else ""
+        named = f"; not shown: wait {', '.join(map(str, left))}" if left else ""
         return f"the waits of {law.calls} calls follow the declared law{named}"
     return "every call was repeated as promised"

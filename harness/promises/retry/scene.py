@@ -15,7 +15,7 @@ from harness.plan import Answering, Fire, Jump, Step, Wait
 from harness.promises.retry.demand import PATIENCE_NS, declared_most_ns, longest_ns, waits_of
 from harness.promises.retry.words import Retry
 from harness.script import Answer, Rule, Script
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
 
 SETTLED: Final = "law settled"
 TOLD_APART: Final = "attempts told apart"
@@ -23,6 +23,7 @@ ALIKE: Final = "attempts alike"
 """Marks that trials show, and that others hang on."""
 REAL: Final = "on a running clock a wait is only bounded from above; a held clock would settle it"
 _UNKNOWN_ATTEMPTS: Final = 10
+_MARGIN_NS: Final = 100 * NS_PER_MS
 _REAL_SETTLE_NS: Final = 2 * NS_PER_S
 
 
@@ -69,7 +70,7 @@ class Scene:
         laws, waits = self.promise.laws, waits_of(self.promise)
         if laws:
             tops = (sum(longest_ns(law, k) for k in range(1, waits + 1)) for law in laws)
-            return int(max(tops)) + waits * int(self.promise.slack.late_ns) + NS_PER_S
+            return int(max(tops)) + waits * int(self.promise.slack.late_ns) + _MARGIN_NS
         most = declared_most_ns(self.promise)
         return int(waits * (PATIENCE_NS if most is None else most)) + NS_PER_S
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.models.backoff.law import Law
 from harness.models.backoff.looks import LEVEL, LOOKS, Look, Reading, look
 from harness.promises.retry.attempts import Gap, Tries
-from harness.promises.retry.demand import is_usual, repeats
+from harness.promises.retry.demand import is_usual, repeats, room_for
 from harness.promises.retry.proof import edges, finding, ms, named, span_of, table
 from harness.promises.retry.rules import Case, hidden, plain
 from harness.verdict import Finding
@@ -134,11 +134,14 @@ def _pattern(case: Case, found: _Outside) -> str:
 
 
 def sample(case: Case) -> Iterator[tuple[Tries, tuple[int, ...]]]:
-    """The calls whose waits are known exactly, with those waits."""
+    """The calls whose waits are known exactly, with those waits, as far as no total chose among them."""
     for tries in case.tries:
         waits: list[int] = []
-        for gap in gaps(case, tries):
-            if not gap.is_exact:
+        real = plain(case.promise, tries)
+        for k, gap in enumerate(gaps(case, tries), start=1):
+            before = waits[-1] + case.promise.slack.early_ns if waits else None
+            spans = [law.span(k, before) for law in case.promise.laws]
+            if not gap.is_exact or not all(room_for(case.promise, real, k, s) for s in spans):
                 break
             waits.append(gap.most_ns)
         if waits:
