@@ -152,12 +152,15 @@ class Session:
             for name, (loaded, promise) in self.settings.item_ids().items()
             if kind is None or promise.kind == kind
         ]
-        metafunc.parametrize("promise", found, indirect=True)
+        metafunc.parametrize("promise", found or [_NO_PROMISE], indirect=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """The longest promise first, so that several workers end together; one contract at a time."""
-        items.sort(key=_effort)
+        """The longest promise first, so that several workers end together; one contract at a time.
+
+        A scenario of which no contract has a promise leaves no item behind.
+        """
+        items[:] = sorted((item for item in items if not _is_empty(item)), key=_effort)
 
     @pytest.hookimpl
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -274,8 +277,15 @@ def _parameter(item: pytest.Item) -> tuple[LoadedContract, Promise] | None:
     return found
 
 
+_NO_PROMISE: Final = object()
+"""The parameter of a scenario of which no contract has a promise."""
 _CALLS_OF_OTHER_KINDS: Final = 1_000
 """About as many calls as a promise takes whose words do not tell."""
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return params.get("promise") is _NO_PROMISE
 
 
 def _effort(item: pytest.Item) -> int:
