@@ -32,6 +32,8 @@ def planned(
         frozen=frozen,
         can_call_from=can_call_from,
         rng=Seed(seed).stream(contract.service, promise.id),
+        operations=contract.operations,
+        dependencies=contract.dependencies,
     )
     kind = kinds()[promise.kind]
     trials = kind.trials(promise, around)

@@ -11,7 +11,8 @@ from rich.markup import escape
 from harness.cli.forecast import forecast, planned
 from harness.contract.load import LoadedContract
 from harness.gate.estimate import in_all_s
-from harness.plan import Cut
+from harness.contract.model import Dependency
+from harness.plan import Answering, Cut, Kill, Reaching, Trial
 from harness.plugin import BUDGET
 from harness.plugin.settings import budget_s, load_all
 from harness.units import NS_PER_S
@@ -27,7 +28,7 @@ def show_plan(paths: Sequence[Path]) -> int:
     console = Console(highlight=False)
     for loaded in contracts:
         console.print(f"[bold]{escape(loaded.contract.service)}[/] ({escape(str(loaded.path))})")
-        for line in (*_touched(loaded), *_logins(loaded), *_faults(loaded)):
+        for line in (*_touched(loaded), *_logins(loaded), *faults(_planned(loaded))):
             console.print(f"  {escape(line)}", soft_wrap=True)
         console.print()
         if not loaded.contract.promises:
@@ -48,7 +49,7 @@ def _touched(loaded: LoadedContract) -> Iterator[str]:
         return
     for name, dependency in loaded.contract.dependencies.items():
         yield (
-            f"starts   {dependency.kind} for {name}: a free loopback port, a private folder; "
+            f"starts   {_called(name, dependency)}: a free loopback port, a private folder; "
             "ended and removed afterwards"
         )
     for command in target.setup:
@@ -67,22 +68,41 @@ def _touched(loaded: LoadedContract) -> Iterator[str]:
     yield "writes   the report folder, and a private folder that is removed"
 
 
+def _called(name: str, dependency: Dependency) -> str:
+    if dependency.kind == "witness":
+        return f"a witness for {name}, which the service calls in place of the real one"
+    return f"{dependency.kind} for {name}"
+
+
 def _logins(loaded: LoadedContract) -> Iterator[str]:
     for name, identity in loaded.contract.identities.items():
         if identity.login is not None:
             yield f"logs in  each client of {name}, by {identity.login.call}; nothing logs it out"
 
 
-def _faults(loaded: LoadedContract) -> Iterator[str]:
-    cut = {
-        step.dependency
-        for promise in loaded.contract.promises
-        for trial in planned(loaded, promise)
-        for step in trial.steps
-        if isinstance(step, Cut)
-    }
-    for name in sorted(cut):
+def _planned(loaded: LoadedContract) -> list[Trial]:
+    return [trial for one in loaded.contract.promises for trial in planned(loaded, one)]
+
+
+def faults(trials: Sequence[Trial]) -> Iterator[str]:
+    """What plans take away or break, and how it is undone."""
+    steps = [step for trial in trials for step in trial.steps]
+    for name in sorted({step.dependency for step in steps if isinstance(step, Cut)}):
         yield f"faults   {name} is killed; undone by a restart on the same port, empty"
+    scripted = {step.dependency for step in steps if isinstance(step, Answering)}
+    for name in sorted(scripted):
+        yield f"faults   {name} (a witness) fails, is late, holds and cuts as trials say; undone after each"
+    reached = {s.dependency for s in steps if isinstance(s, Reaching) and s.how != "open"}
+    for name in sorted(reached):
+        yield f"faults   {name} (a witness) cannot be connected to; undone after each trial"
+    if any(isinstance(step, Kill) for step in steps):
+        yield "faults   a worker process of the service is killed; the service starts another"
+    restarts = sum(trial.fresh == "restart" for trial in trials)
+    if restarts:
+        yield (
+            f"restarts the service, with its dependencies, before {restarts} "
+            f"trial{'' if restarts == 1 else 's'} where it was called before"
+        )
 
 
 def _trials(loaded: LoadedContract) -> Iterator[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
+from harness.cli.plan import faults
+from harness.plan import Answering, Kill, Reaching, Step, Trial
 from tests.cli.conftest import Stormproof
 
 
@@ -17,6 +20,42 @@ def test_plan_starts_nothing_and_says_what_would_be(
     for word in ("valkey", "fixtures.targets.amodels", "is killed; undone by", "T9 store", "am-ip"):
         assert word in ran.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_names_each_witness(stormproof: Stormproof, tmp_path: Path) -> None:
+    """A scripted dependency is told from a real store."""
+    path = tmp_path / "contract.yaml"
+    path.write_text(
+        "contract: 1\nservice: s\ntarget: {command: [serve, '{port}', '{search.url}']}\n"
+        "dependencies: {search: {kind: witness}}\noperations: {get: {call: GET /}}\npromises: []\n"
+    )
+    ran = stormproof("plan", path)
+    assert ran.code == 0, ran.err
+    assert "a witness for search, which the service calls in place of the real one" in ran.out
+
+
+def test_plan_says_what_becomes_of_a_witness() -> None:
+    """Scripts, unreachable dependencies, killed workers and restarts are told with their end."""
+    told = "\n".join(
+        faults(
+            [
+                trial(Answering(dependency="search"), Kill("a"), fresh="restart"),
+                trial(Reaching("model", "black_hole"), Reaching("search", "open")),
+            ]
+        )
+    )
+    for words in (
+        "search (a witness) fails, is late, holds",
+        "model (a witness) cannot be connected to; undone",
+        "a worker process of the service is killed",
+        "restarts the service, with its dependencies, before 1 trial where",
+    ):
+        assert words in told
+    assert "search (a witness) cannot" not in told
+
+
+def trial(*steps: Step, fresh: Literal["quiet", "restart"] = "quiet") -> Trial:
+    return Trial(name="T1", purpose="", steps=steps, fresh=fresh)
 
 
 def test_schema_is_the_committed_one(stormproof: Stormproof, repository: Path) -> None:

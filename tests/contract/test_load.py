@@ -12,6 +12,7 @@ from harness.contract.load import LoadedContract, load
 from harness.errors import ContractError, Problem
 from harness.promises import words as known
 from harness.promises.rate_limit.words import RateLimit
+from harness.script import Usual
 from harness.units import NS_PER_MS, NS_PER_S, Rate
 
 KINDS = {"rate_limit": RateLimit}
@@ -141,6 +142,22 @@ def test_a_running_service(tmp_path: Path) -> None:
     assert load_text(tmp_path, text).contract.target.url == "http://127.0.0.1:8000"
 
 
+def test_a_witness_says_what_it_answers(tmp_path: Path) -> None:
+    """By the longest path that fits; what is left out is 200 with an empty object."""
+    text = changed(
+        "{kind: witness}",
+        "{kind: witness, answer: {json: [1, {a: b}]}, paths: {/slow: {status: 204, body: ''}, "
+        "/text: {headers: {Content-Type: text/html, ETag: x}, body: '<p>'}}}",
+    )
+    loaded = load_text(tmp_path, text)
+    assert loaded.contract.dependencies["search"].usual() == (
+        Usual(body='[1, {"a": "b"}]'),
+        Usual(path="/slow", status=204, body="", content_type="text/plain; charset=utf-8"),
+        Usual(path="/text", headers=(("ETag", "x"),), body="<p>", content_type="text/html"),
+    )
+    assert load_text(tmp_path, GOOD).contract.dependencies["search"].usual() == (Usual(),)
+
+
 RULES = {
     "unknown key": ("operations:", "§operatons:", "did you mean `operations`?"),
     "unknown key in a section": ("within: 10s", "§witin: 10s", "did you mean `within`?"),
@@ -186,6 +203,47 @@ RULES = {
         "a list is needed",
     ),
     "mapping needed": ("{kind: witness}", "§witness", "a mapping of keys to values is needed"),
+    "store that is told what to answer": (
+        "{kind: valkey}",
+        "{kind: valkey, §answer: {status: 503}}",
+        "a real store answers by itself",
+    ),
+    "store with paths": ("{kind: valkey}", "{kind: valkey, §paths: {/a: {}}}", "only a witness"),
+    "witness with two bodies": (
+        "{kind: witness}",
+        "{kind: witness, answer: {json: 1, §body: x}}",
+        "not both",
+    ),
+    "witness with a status of nobody": (
+        "{kind: witness}",
+        "{kind: witness, answer: {status: §99}}",
+        "at least 200",
+    ),
+    "witness with a header of ours": (
+        "{kind: witness}",
+        '{kind: witness, answer: {headers: §{Content-Length: "9"}}}',
+        "leave it out",
+    ),
+    "witness with a header twice": (
+        "{kind: witness}",
+        "{kind: witness, answer: {headers: §{A: x, a: y}}}",
+        "is there twice",
+    ),
+    "witness with a path of no path": (
+        "{kind: witness}",
+        "{kind: witness, paths: §{items: {}}}",
+        "must begin with /",
+    ),
+    "witness with a query": (
+        "{kind: witness}",
+        "{kind: witness, paths: {§/items?a=b: {}}}",
+        "no query here",
+    ),
+    "witness with an unknown word": (
+        "{kind: witness}",
+        "{kind: witness, answer: {§stauts: 200}}",
+        "did you mean `status`?",
+    ),
     "yes or no": ("get: /healthz", "tcp: §on", "yes or no is needed"),
     "duration without unit": ("within: 10s", "within: §10", "10 is no duration"),
     "duration with wrong unit": ("within: 10s", "within: §10sec", "one of ns, us, ms, s, min"),

@@ -77,8 +77,9 @@ def test_json_is_expanded_to_its_depth() -> None:
     [
         (Place.START, "{python} {port} {contract.dir} {work.dir} {redis.url} {env.TOKEN}", "{n}"),
         (Place.FOLDER, "{contract.dir} {work.dir} {env.TOKEN}", "{port}"),
-        (Place.CALL, "{n} {text} {env.TOKEN}", "{redis.url}"),
+        (Place.CALL, "{n} {text} {call} {env.TOKEN}", "{redis.url}"),
         (Place.IDENTITY, "{n} {env.TOKEN}", "{text}"),
+        (Place.LOGGED_IN, "{n} {token} {env.TOKEN}", "{call}"),
     ],
 )
 def test_each_place_has_names_of_its_own(place: Place, known: str, unknown: str) -> None:

@@ -45,6 +45,7 @@ def test_the_schema_is_a_schema() -> None:
         ("{get: /healthz, within: 10s}", "{tcp: yes, within: 1.5 s}"),
         ("ok: [200, 201]", "ok: 201"),
         ("key: ip", "key: ip\n    store: {dependency: redis, when_down: open}"),
+        ("{kind: witness}", "{kind: witness, answer: {json: {}}, paths: {/a: {status: 204}}}"),
     ],
 )
 def test_good_contracts_are_valid(old: str, new: str) -> None:
@@ -68,6 +69,7 @@ def test_good_contracts_are_valid(old: str, new: str) -> None:
         ("operation: elements", "operation: []"),
         ("within: 10s", "within: 10"),
         ("  redis:", "  re dis:"),
+        ("{kind: witness}", "{kind: witness, answer: 200}"),
         ("ok: [200, 201]", "ok: [200, 20]"),
     ],
 )
