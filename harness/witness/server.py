@@ -89,13 +89,11 @@ class Server:
             elif fd == self._control.fileno():
                 is_asked = True
             elif self._listener is not None and fd == self._listener.fileno():
-                self._accept(_ACCEPTS)
+                self._accept()
         return is_asked
 
     def _fire(self) -> None:
-        while self._timers and (
-            self._timers[0][3].over or self._timers[0][0] <= self.clock.now()[1]
-        ):
+        while self._timers and self._timers[0][0] <= self.clock.now()[1]:
             _, _, connection, exchange = heapq.heappop(self._timers)
             if not exchange.over:
                 connection.pump()
@@ -124,9 +122,9 @@ class Server:
 
     # who may come in
 
-    def _accept(self, most: int) -> None:
+    def _accept(self) -> None:
         assert self._listener is not None
-        for _ in range(most):
+        for _ in range(_ACCEPTS):
             try:
                 sock, peer = self._listener.accept()
             except BlockingIOError:
@@ -153,8 +151,6 @@ class Server:
     def _reach(self, how: Reach) -> None:
         """A bound socket that does not listen keeps the port while connects are refused."""
         if self._listener is not None:
-            if self._how == "open":
-                self._accept(_BACKLOG)
             self._take(wanted=False)
             self._listener.close()
         self._how = how

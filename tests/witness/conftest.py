@@ -34,6 +34,11 @@ def until(reached: Callable[[], bool]) -> bool:
     return True
 
 
+def rest(clock: HeldClock) -> None:
+    """Nobody does anything any more, unless time moves or we act."""
+    assert clock.settle(PATIENCE_S), clock.state()
+
+
 def get(path: str = "/", *headers: str, method: str = "GET", body: str = "") -> bytes:
     """A request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: here", *headers]

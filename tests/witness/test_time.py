@@ -13,7 +13,7 @@ from harness.history import Arrival
 from harness.script import HOLD, USUAL, Answer, Rule, always
 from harness.witness.handle import Witness
 from tests.clock.conftest import Program, Start, start
-from tests.witness.conftest import MS_NS, SECOND_NS, Client, get
+from tests.witness.conftest import MS_NS, SECOND_NS, Client, get, rest
 
 __all__ = ["start"]  # a fixture of the clock's tests: programs under this test's clock
 
@@ -24,10 +24,10 @@ CALLER = Path(__file__).parent / "programs" / "caller.py"
 def fired(clock: HeldClock) -> int:
     """Jump once; the new time."""
     for _ in range(1000):
-        assert clock.settle()
+        rest(clock)
         at_ns = clock.jump()
         if at_ns is not None:
-            assert clock.settle()
+            rest(clock)
             return at_ns
     raise AssertionError(clock.state())
 
@@ -47,14 +47,14 @@ def test_a_delay_is_exact(frozen: Witness, clock: HeldClock, call: Call, delay_n
     frozen.script(always(Answer(delay_ns=delay_ns)))
     client = call()
     client.send(get())
-    assert clock.settle()
+    rest(clock)
     began_ns = clock.now_ns()
     if delay_ns > 1:
         clock.advance(delay_ns - 1)
-        assert clock.settle()
+        rest(clock)
         assert client.silent()
         assert frozen.truth().held == 1
-        assert clock.settle()
+        rest(clock)
     assert fired(clock) == began_ns + delay_ns
     assert client.answer()[0] == 200
     (arrival,) = frozen.arrivals()
@@ -72,7 +72,7 @@ def test_many_delays_end_one_by_one(frozen: Witness, clock: HeldClock, call: Cal
     callers = [call() for _ in spans_ns]
     for client in callers:
         client.send(get())
-    assert clock.settle()
+    rest(clock)
     began_ns = clock.now_ns()
     assert [fired(clock) - began_ns for _ in spans_ns] == sorted(spans_ns)
     assert [ended_after_ns(arrival) for arrival in frozen.arrivals()] == spans_ns
@@ -87,7 +87,7 @@ def test_a_trickle_comes_byte_by_byte(
     frozen.script(always(answer))
     client = call()
     client.send(get())
-    assert clock.settle()
+    rest(clock)
     began_ns = clock.now_ns()
     first = len(client.came())
     whole = first + 8 if trickle == "body" else 70 + 8
@@ -96,7 +96,7 @@ def test_a_trickle_comes_byte_by_byte(
         assert fired(clock) == began_ns + count * SECOND_NS
         assert len(client.came()) == first + count
     clock.advance(3 * SECOND_NS + SECOND_NS // 2)
-    assert clock.settle()
+    rest(clock)
     assert len(client.came()) == first + 6
     assert fired(clock) == began_ns + 7 * SECOND_NS
     while len(client.came()) < whole:
@@ -112,9 +112,9 @@ def test_delays_count_from_the_release(frozen: Witness, clock: HeldClock, call: 
     frozen.script(always(HOLD))
     client = call()
     client.send(get())
-    assert clock.settle()
+    rest(clock)
     clock.advance(5 * SECOND_NS)
-    assert clock.settle()
+    rest(clock)
     assert frozen.release(Answer(delay_ns=100 * MS_NS)) == [1]
     assert frozen.held() == []
     assert client.silent()
@@ -129,10 +129,10 @@ def test_who_has_left_is_waited_for_no_more(frozen: Witness, clock: HeldClock, c
     leaves, stays = call(), call()
     leaves.send(get())
     stays.send(get())
-    assert clock.settle()
+    rest(clock)
     began_ns = clock.now_ns()
     leaves.close()
-    assert clock.settle()
+    rest(clock)
     assert fired(clock) == began_ns + 3 * SECOND_NS
     gone, answered = frozen.arrivals()
     assert (gone.state, ended_after_ns(gone)) == ("gone", 0)
@@ -145,7 +145,7 @@ def test_a_date_is_the_targets(frozen: Witness, clock: HeldClock, call: Call) ->
     clock.skew_wall(1_800_000_000 * SECOND_NS - clock.wall_ns())
     client = call()
     client.send(get())
-    assert clock.settle()
+    rest(clock)
     assert client.answer()[1]["retry-after"] == "Fri, 15 Jan 2027 08:00:07 GMT"
     (arrival,) = frozen.arrivals()
     assert arrival.answer_headers == (("retry-after", "Fri, 15 Jan 2027 08:00:07 GMT"),)
@@ -159,11 +159,11 @@ def test_a_witness_with_nothing_to_do_sleeps(frozen: Witness, clock: HeldClock, 
         client.send(get())
     assert frozen.pid is not None
     clock.supports(frozen.pid, lambda: frozen.script(always(HOLD)))
-    assert clock.settle()
+    rest(clock)
     schedstat = Path(f"/proc/{frozen.pid}/schedstat")
     before = schedstat.read_text()
     for _ in range(20):
-        assert clock.idle()
+        rest(clock)
     assert schedstat.read_text() == before
     assert any(state.pid == frozen.pid and state.blocked for state in clock.state())
 
@@ -200,7 +200,7 @@ def test_a_target_that_gives_up(frozen: Witness, clock: HeldClock, caller: Progr
     frozen.script(always(HOLD))
     caller.tell("30")
     assert caller.jump_to_answer() == ("TimeoutError", 1)
-    assert clock.settle()
+    rest(clock)
     (arrival,) = frozen.arrivals()
     assert (arrival.state, arrival.reset, ended_after_ns(arrival)) == (
         "gone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import resource
 import socket
 import threading
@@ -20,6 +21,7 @@ from harness.history import Arrival
 from harness.script import HOLD, USUAL, Answer, Rule, Usual, always
 from harness.supervisor import Supervisor
 from harness.targets.ports import connect_error
+from harness.witness import handle
 from harness.witness.handle import Witness
 from tests.witness.conftest import Client, get, until
 
@@ -482,6 +484,11 @@ def test_what_was_on_its_way_before_is_let_in(witness: Witness, connect: Connect
 
 
 # its life
+
+
+def test_the_example_runs() -> None:
+    """The one in the handle's docstring."""
+    assert doctest.testmod(handle) == (0, 5)
 
 
 def test_a_witness_is_a_service(witness: Witness) -> None:
