@@ -10,8 +10,8 @@ from rich.markup import escape
 
 from harness.cli.forecast import forecast, planned
 from harness.contract.load import LoadedContract
-from harness.gate.estimate import in_all_s
 from harness.contract.model import Dependency
+from harness.gate.estimate import in_all_s
 from harness.plan import Answering, Cut, Kill, Reaching, Trial
 from harness.plugin import BUDGET
 from harness.plugin.settings import budget_s, load_all
