@@ -7,7 +7,7 @@ once it has shown that it asks too often.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,14 +76,10 @@ class Scene:
 
     @property
     def settle_ns(self) -> int:
-        """So long after an answer whoever goes on behind the caller's back has shown it.
-
-        A budget has forgotten the call by then, too.
-        """
-        budget_ns = 0 if self.promise.budget is None else self.promise.budget.over
+        """So long after an answer whoever goes on behind the caller's back has shown it."""
         if self.promise.laws:
-            return self.waits_ns + budget_ns
-        return budget_ns + (PATIENCE_NS + NS_PER_S if self.frozen else _REAL_SETTLE_NS)
+            return self.waits_ns
+        return PATIENCE_NS + NS_PER_S if self.frozen else _REAL_SETTLE_NS
 
     def cell(
         self, group: str, script: Script, *, operation: str | None = None, times: int = 1
@@ -95,6 +91,21 @@ class Scene:
             Jump(times * self.waits_ns + self.settle_ns),
             Wait(ns=self.settle_ns),
         )
+
+    def paced(self, cells: Iterable[tuple[int, tuple[Step, ...]]]) -> tuple[Step, ...]:
+        """Calls one after another; where there is a budget, with pauses in which it forgets them.
+
+        Args:
+            cells: how many requests beyond the first each may cost, and its steps.
+        """
+        budget, steps, spent = self.promise.budget, list[Step](), 0
+        for cost, cell in cells:
+            if budget is not None and spent and spent + cost > budget.reserve:
+                steps.append(Wait(ns=budget.over + NS_PER_S))
+                spent = 0
+            spent += cost
+            steps += cell
+        return tuple(steps)
 
 
 def often(answer: Answer, times: int) -> Script:

@@ -16,7 +16,10 @@ from harness.units import NS_PER_MS, NS_PER_S, format_duration
 STATUSES: Final = (400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504)
 _USUAL_TIMEOUT_NS: Final = 120 * NS_PER_S
 _LONG_S: Final = 45
-_ADVISED: Final = tuple((s, form) for s in (1, 7, _LONG_S) for form in ("seconds", "date"))
+_ADVISED: Final = tuple(
+    (s, form.format(s)) for s in (1, 7, _LONG_S) for form in ("{}", "{{date+{}}}")
+)
+"""What is told; the long ones cost the most, so each form of them comes after one status only."""
 _SUCCESSES_MOST: Final = 8
 
 
@@ -39,13 +42,17 @@ def trials(scene: Scene) -> Iterator[Trial]:
 
 def _always(scene: Scene) -> Iterator[Trial]:
     n = scene.attempts
-    steps = list(scene.cell("503", often(failing(503), n * n + 1), times=n))
+    statuses = [503]
     if scene.promise.retry_on is None or 500 in scene.promise.retry_on:
-        steps += scene.cell("500", often(failing(500), n * n + 1), times=n)
+        statuses.append(500)
+    cells = [
+        (n - 1, scene.cell(str(status), often(failing(status), n * n + 1), times=n))
+        for status in statuses
+    ]
     yield Trial(
         name="T1 always",
         purpose="how often and how late a failing call is tried",
-        steps=tuple(steps),
+        steps=scene.paced(cells),
     )
 
 
@@ -54,10 +61,8 @@ def _after_failures(scene: Scene) -> Iterator[Trial]:
     counts = [k for k in range(n) if k < _SUCCESSES_MOST or k == n - 1]
     if scene.promise.most is None:
         counts = [0, 1]
-    steps: list[Step] = []
-    for k in counts:
-        steps += scene.cell(f"after {k}", often(failing(503), k))
-    yield Trial(name="T3 success", purpose="a success ends the sequence", steps=tuple(steps))
+    cells = ((k, scene.cell(f"after {k}", often(failing(503), k))) for k in counts)
+    yield Trial(name="T3 success", purpose="a success ends the sequence", steps=scene.paced(cells))
 
 
 def _matrix(scene: Scene) -> Iterator[Trial]:
@@ -71,16 +76,24 @@ def _matrix(scene: Scene) -> Iterator[Trial]:
         judged: Sequence[int] = sorted({*statuses, *asked})
         if promise.retry_on is None and listed:
             judged = sorted({503, *(s for s in asked if isinstance(s, int))})
-        steps: list[Step] = []
-        for status in judged:
-            script = often(failing(status), scene.attempts + 1)
-            steps += scene.cell(str(status), script, operation=name)
-        steps += scene.cell("reset", often(RESET, scene.attempts + 1), operation=name)
+        n = scene.attempts
+        answers = {**{str(status): failing(status) for status in judged}, "reset": RESET}
+        cells = (
+            (
+                0 if group.isdigit() and not _may_repeat(promise, int(group)) else n - 1,
+                scene.cell(group, often(answer, n + 1), operation=name),
+            )
+            for group, answer in answers.items()
+        )
         yield Trial(
             name=f"T2 matrix {name}",
             purpose="which failures of which requests are repeated",
-            steps=tuple(steps),
+            steps=scene.paced(cells),
         )
+
+
+def _may_repeat(promise: Retry, status: int) -> bool:
+    return promise.retry_on is None or status in promise.retry_on
 
 
 def _judged(promise: Retry, outcome: str) -> bool:
@@ -146,45 +159,54 @@ def _retry_after(scene: Scene) -> Iterator[Trial]:
     statuses = [s for s in (429, 503) if promise.retry_on is None or s in promise.retry_on]
     if promise.retry_on is None:
         statuses = [503]
-    steps: list[Step] = []
-    for number, status in enumerate(statuses):
-        for told_s, form in _ADVISED:
-            if told_s == _LONG_S and len(statuses) > 1 and number != (form != "seconds"):
-                continue  # the long ones cost the most: seconds after one status, a date after the other
-            value = str(told_s) if form == "seconds" else f"{{date+{told_s}}}"
-            answer = failing(status, retry_after=value)
-            most_ns = 0 if promise.gives_up else 2 * told_s * NS_PER_S + 2 * scene.waits_ns
-            steps += (
-                Answering(dependency=scene.dependency, script=often(answer, 1)),
-                Fire(group=f"{status} {value}", operation=scene.first, fresh=True),
-                Jump(scene.waits_ns + 3 * told_s * NS_PER_S),
-                Wait(ns=most_ns + scene.settle_ns + 370 * NS_PER_MS),
-            )
-    if steps:
+    cells = [
+        (1, _advised(scene, status, told_s, value))
+        for number, status in enumerate(statuses)
+        for told_s, value in _ADVISED
+        if told_s != _LONG_S or len(statuses) == 1 or number == value.startswith("{")
+    ]
+    if cells:
         yield Trial(
             name="T4 Retry-After",
             purpose="it waits as long as it is told, in seconds and until a date",
-            steps=tuple(steps),
+            steps=scene.paced(cells),
         )
+
+
+def _advised(scene: Scene, status: int, told_s: int, value: str) -> tuple[Step, ...]:
+    most_ns = 0 if scene.promise.gives_up else 2 * told_s * NS_PER_S + 2 * scene.waits_ns
+    answer = failing(status, retry_after=value)
+    return (
+        Answering(dependency=scene.dependency, script=often(answer, 1)),
+        Fire(group=f"{status} {value}", operation=scene.first, fresh=True),
+        Jump(scene.waits_ns + 3 * told_s * NS_PER_S),
+        Wait(ns=most_ns + scene.settle_ns + 370 * NS_PER_MS),
+    )
 
 
 def _total(scene: Scene) -> Iterator[Trial]:
     total = scene.promise.total
     if total is None:
         return
-    steps: list[Step] = []
-    for share in (0.45, 0.97):
-        answer = failing(503, after_ns=int(share * total))
-        steps += (
-            Answering(dependency=scene.dependency, script=often(answer, scene.attempts + 1)),
-            Fire(group=f"{share}", operation=scene.first, fresh=True),
-            Jump(total * (scene.attempts + 1) + scene.waits_ns),
-            Wait(ns=scene.settle_ns),
+    cells = [
+        (
+            scene.attempts - 1,
+            (
+                Answering(
+                    dependency=scene.dependency,
+                    script=often(failing(503, after_ns=int(share * total)), scene.attempts + 1),
+                ),
+                Fire(group=f"{share}", operation=scene.first, fresh=True),
+                Jump(total * (scene.attempts + 1) + scene.waits_ns),
+                Wait(ns=scene.settle_ns),
+            ),
         )
+        for share in (0.45, 0.97)
+    ]
     yield Trial(
         name="T6 total",
         purpose=f"no attempt begins more than {format_duration(total)} after the first",
-        steps=tuple(steps) if scene.frozen else (),
+        steps=scene.paced(cells) if scene.frozen else (),
         cannot=None if scene.frozen else REAL,
     )
 
