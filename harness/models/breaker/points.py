@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.models.breaker.steps import Outcome
@@ -67,8 +68,8 @@ def grouped(points: tuple[Point, ...]) -> tuple[Group, ...]:
             kin_of[point.call] = kinds.setdefault(key, len(kinds))
     found: dict[tuple[object, ...], list[Point]] = {}
     for point in points:
-        key = (point.what, kin_of[point.call], point.order, point.time, point.outcome)
-        found.setdefault(key, []).append(point)
+        alike_by = (point.what, kin_of[point.call], point.order, point.time, point.outcome)
+        found.setdefault(alike_by, []).append(point)
     groups = [
         Group(
             what=alike[0].what,
@@ -81,6 +82,19 @@ def grouped(points: tuple[Point, ...]) -> tuple[Group, ...]:
         for alike in found.values()
     ]
     return tuple(sorted(groups, key=lambda group: (group.order, group.what, group.kin)))
+
+
+def together(groups: tuple[Group, ...], kin: Mapping[int, int]) -> tuple[Group, ...]:
+    """The same groups with some classes made one, and what is alike then put together."""
+    found: dict[tuple[object, ...], list[Group]] = {}
+    for group in groups:
+        its = replace(group, kin=kin.get(group.kin, group.kin))
+        key = (its.what, its.kin, its.order, its.time, its.outcome)
+        found.setdefault(key, []).append(its)
+    return tuple(
+        replace(alike[0], calls=tuple(call for group in alike for call in group.calls))
+        for alike in found.values()
+    )
 
 
 def clusters(groups: tuple[Group, ...]) -> list[tuple[Group, ...]]:

@@ -25,11 +25,10 @@ class Reading(IntEnum):
     EXACTLY = 6
     JUDGED = 7
     VOLUME = 8
-    WINDOW = 9
-    HALF_OPEN_BY = 10
-    HALF_OPEN = 11
-    SUCCESSES = 12
-    LATE_SUCCESS = 13
+    HALF_OPEN_BY = 9
+    HALF_OPEN = 10
+    SUCCESSES = 11
+    LATE_SUCCESS = 12
 
 
 class As(IntFlag):
@@ -60,7 +59,6 @@ WAYS: Final = {
     Reading.EXACTLY: ("opens at the rate", "opens above the rate"),
     Reading.JUDGED: ("after failures", "after each result"),
     Reading.VOLUME: ("of results", "of calls begun"),
-    Reading.WINDOW: ("cleared by closing", "kept over closing"),
     Reading.HALF_OPEN_BY: ("the next call", "a timer"),
     Reading.HALF_OPEN: ("with trials", "closed at once"),
     Reading.SUCCESSES: tuple(str(count) for count in range(1, SEEN_SUCCESSES + 1)),

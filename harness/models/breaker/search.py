@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from harness.models.breaker.points import Group, Point, What, clusters, grouped
+from harness.models.breaker.points import Group, Point, What, clusters, grouped, together
 from harness.models.breaker.readings import Masks, merged
 from harness.models.breaker.rules import Rules
-from harness.models.breaker.state import Mode, State, first_state
+from harness.models.breaker.state import Mode, State, Tag, first_state, renamed, tags_of
 from harness.models.breaker.steps import admitted, ended, rejected, stuck
 from harness.models.breaker.windows import Span
 
@@ -101,13 +101,17 @@ class _Search:
     widest: int = 1
     moments: list[Moment] = field(default_factory=list)
     before: list[Group] = field(default_factory=list)
+    kin: dict[int, int] = field(default_factory=dict)
 
     def run(self, points: tuple[Point, ...], start: State) -> Decision:
         rest = clusters(grouped(points))
         latest = _latest(rest)
         states: tuple[State, ...] = (start,)
         floor = None
-        for number, cluster in enumerate(rest):
+        for number, each in enumerate(rest):
+            self._make_one(states)
+            states = tuple(renamed(state, self.kin) for state in states) if self.kin else states
+            cluster = together(each, self.kin)
             try:
                 found = self._through(cluster, states, floor, latest[number + 1])
             except _Tangled:
@@ -119,6 +123,23 @@ class _Search:
             floor = max([*lows, *([] if floor is None else [floor])])
             self._note(cluster, states, (min(lows), max(group.time[1] for group in cluster)))
         return self._said(states, None, tangled=False)
+
+    def _make_one(self, states: tuple[State, ...]) -> None:
+        """Classes of calls in flight that are the same in every state need not be told apart."""
+        if not states[0].flights:
+            return
+        alike: dict[tuple[Tag | None, ...], int] = {}
+        calls = {call for state in states for call, _, _ in state.flights}
+        for call in sorted(calls):
+            tags = tuple(_only(tags_of(state, call)) for state in states)
+            if None in tags:
+                continue
+            first = alike.setdefault(tags, call)
+            if first != call:
+                for before, now in self.kin.items():
+                    if now == call:
+                        self.kin[before] = first
+                self.kin[call] = first
 
     def _said(self, states: tuple[State, ...], fatal: Fatal | None, *, tangled: bool) -> Decision:
         return Decision(
@@ -209,6 +230,10 @@ def compressed(states: Iterable[State]) -> tuple[State, ...]:
         for core, found in cores.items()
         for masks in (found if len(found) == 1 else merged(found))
     )
+
+
+def _only(tags: tuple[Tag, ...]) -> Tag | None:
+    return tags[0] if len(tags) == 1 else None
 
 
 def _next(cluster: tuple[Group, ...], placed: Placed) -> Iterator[int]:

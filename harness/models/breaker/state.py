@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from harness.models.breaker.readings import Masks, unbound
 from harness.models.breaker.rules import Rules
-from harness.models.breaker.windows import Span, Window, fresh, reopened
+from harness.models.breaker.windows import Span, Window, cleared, fresh, reopened
 
 NEVER: Final = 1 << 62
 NOWHERE: Final = (0, 0)
@@ -97,6 +98,15 @@ def retagged(state: State, old: Tag | None, new: Tag) -> State:
     return state._replace(flights=_flights(counts))
 
 
+def renamed(state: State, kin: Mapping[int, int]) -> State:
+    """The same with some classes of calls in flight made one."""
+    counts: dict[tuple[int, Tag], int] = {}
+    for call, tag, count in state.flights:
+        key = (kin.get(call, call), tag)
+        counts[key] = counts.get(key, 0) + count
+    return state._replace(flights=_flights(counts))
+
+
 def opening(state: State, now: Span, *, since: int, level: int) -> State:
     """Open from now on; all that is in flight is late."""
     return retagged(state, None, Tag.LATE)._replace(
@@ -113,7 +123,8 @@ def closing(state: State, *, rules: Rules | None = None) -> State:
     """Closed from now on; with ``rules``, with a clear count."""
     windows = tuple(map(reopened, state.windows))
     if rules is not None:
-        windows = tuple(fresh(trip) for trip in rules.trips)
+        pairs = zip(rules.trips, state.windows, strict=True)
+        windows = tuple(cleared(trip, window) for trip, window in pairs)
     return retagged(state, None, Tag.LATE)._replace(
         mode=Mode.CLOSED, windows=windows, opened=NOWHERE, since=0, level=0, good=0, bad=0, lease=0
     )

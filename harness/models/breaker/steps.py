@@ -22,7 +22,6 @@ from harness.models.breaker.state import (
     tags_of,
 )
 from harness.models.breaker.windows import (
-    EXTRA,
     Sides,
     Span,
     Table,
@@ -30,7 +29,8 @@ from harness.models.breaker.windows import (
     added,
     begun,
     forgettings,
-    ignored,
+    noted,
+    refused,
     table,
 )
 
@@ -44,11 +44,11 @@ _ANSWERED: Final[dict[Outcome, Outcome]] = {
     "gone_failed": "failed",
     "gone_uncounted": "uncounted",
 }
-_RATES: Final = (Reading.WINDOW, Reading.VOLUME, Reading.EXACTLY)
 
 
 def admitted(rules: Rules, state: State, call: int, now: Span) -> Iterator[State]:
     """A call reaches the dependency."""
+    state = _kept(rules, state, now, calls=1)
     match state.mode:
         case Mode.CLOSED:
             yield _begun(rules, state, call, now)
@@ -57,6 +57,17 @@ def admitted(rules: Rules, state: State, call: int, now: Span) -> Iterator[State
                 yield from _first_trial(rules, state, call, now)
         case Mode.HALF_OPEN:
             yield from _trial(rules, state, call, now)
+
+
+def _kept(
+    rules: Rules, state: State, now: Span, *, failed: int = 0, good: int = 0, calls: int = 0
+) -> State:
+    """Whatever happens may stay in a window that no closing clears."""
+    pairs = zip(rules.trips, state.windows, strict=True)
+    windows = tuple(
+        noted(trip, window, now, failed=failed, good=good, calls=calls) for trip, window in pairs
+    )
+    return state._replace(windows=windows)
 
 
 def _begun(rules: Rules, state: State, call: int, now: Span) -> State:
@@ -100,14 +111,7 @@ def rejected(rules: Rules, state: State, now: Span) -> Iterator[State]:
     else:
         is_open = state.mode is Mode.HALF_OPEN and state.in_flight(Tag.TRIAL, Tag.HANGING) > 0
     if is_open:
-        yield _diluted(rules, state)
-
-
-def _diluted(rules: Rules, state: State) -> State:
-    """A weak promise may keep refusals in its window."""
-    if not any(isinstance(trip, Weak) for trip in rules.trips):
-        return state
-    return state._replace(windows=tuple(map(ignored, state.windows)))
+        yield state._replace(windows=tuple(map(refused, state.windows)))
 
 
 def stuck(rules: Rules, state: State, now: Span) -> Iterator[State]:
@@ -128,6 +132,8 @@ def _must_refuse(rules: Rules, state: State, now: Span) -> bool:
 
 def ended(rules: Rules, state: State, call: int, outcome: Outcome, now: Span) -> Iterator[State]:
     """A call that reached the dependency ends."""
+    good, bad = outcome != "failed", outcome != "ok"
+    state = _kept(rules, state, now, failed=int(bad), good=int(good))
     for tag in tags_of(state, call):
         after = landed(state, call, tag)
         reading = Reading.UNCOUNTED
@@ -164,7 +170,7 @@ def _meant(masks: Masks, outcome: Outcome, reading: Reading) -> Iterator[tuple[M
 def _counted(rules: Rules, state: State, failed: bool | None, now: Span) -> Iterator[State]:
     """A result while closed."""
     if failed is None:
-        yield state._replace(windows=tuple(map(ignored, state.windows)))
+        yield state
         return
     pairs = zip(rules.trips, state.windows, strict=True)
     windows = tuple(added(trip, window, now, failed=failed) for trip, window in pairs)
@@ -186,10 +192,10 @@ def _judged(rules: Rules, state: State, now: Span, *, failed: bool) -> Iterator[
         if not is_judged:
             yield its
             continue
-        kept, volume, above = place
+        volume, above = place
         opens, stays = False, []
         for (trip, window), found in zip(pairs, tables, strict=True):
-            may, must = found[kept][volume][above]
+            may, must = found[volume][above]
             others = _forgotten(trip, window, now, place) if may == must else ()
             opens |= may or any(opens_too for _, (opens_too, _) in others)
             stays.append(
@@ -202,51 +208,46 @@ def _judged(rules: Rules, state: State, now: Span, *, failed: bool) -> Iterator[
 
 
 def _forgotten(
-    trip: Trip, window: Window, now: Span, place: tuple[int, int, int]
+    trip: Trip, window: Window, now: Span, place: tuple[int, int]
 ) -> list[tuple[Window, Sides]]:
     """What would be left of a window that forgets all at once, and whether that may and must open."""
-    kept, volume, above = place
+    volume, above = place
     return [
-        (each, table(trip, each, now)[kept][volume][above])
-        for each in forgettings(trip, window, now)
+        (each, table(trip, each, now)[volume][above]) for each in forgettings(trip, window, now)
     ]
 
 
 def _ways(
     rules: Rules, masks: Masks, tables: list[Table], *, failed: bool
-) -> Iterator[tuple[Masks, tuple[int, int, int], bool]]:
-    """Each way to read it that makes a difference: kept or cleared, volume, at or above, judged."""
-    plain = all(kept == found[0] and _flat(kept) for found in tables for kept in found)
-    nothing = plain and not any(found[0][0][0][0] for found in tables)
+) -> Iterator[tuple[Masks, tuple[int, int], bool]]:
+    """Each way to read it that makes a difference: volume, at or above, judged after successes."""
+    plain = all(_is_flat(found) for found in tables)
+    nothing = plain and not any(found[0][0][0] for found in tables)
     if plain and (failed or nothing or not rules.has_rate):
-        yield masks, (0, 0, 0), True
+        yield masks, (0, 0), True
         return
     judged = [(masks, True)]
     if not failed and rules.has_rate:
         judged = [(its, way == Way.SECOND) for its, way in _read(masks, Reading.JUDGED)]
     for its, is_judged in judged:
         if not is_judged or plain:
-            yield its, (0, 0, 0), is_judged
+            yield its, (0, 0), is_judged
             continue
-        for ways in product(*(values(its[reading]) for reading in _RATES)):
-            one = its
-            for reading, way in zip(_RATES, ways, strict=True):
-                one = bound(one, reading, way)
-            kept, volume, above = (way - 1 for way in ways)
-            yield one, (kept, volume, above), True
+        for volume, way in _read(its, Reading.VOLUME):
+            for one, exactly in _read(volume, Reading.EXACTLY):
+                yield one, (way - 1, exactly - 1), True
 
 
-def _flat(kept: tuple[tuple[object, object], tuple[object, object]]) -> bool:
-    (one, two), (three, four) = kept
+def _is_flat(found: Table) -> bool:
+    (one, two), (three, four) = found
     return one == two == three == four
 
 
 def _tried(rules: Rules, state: State, failed: bool | None, now: Span) -> Iterator[State]:
     """A trial's result while half-open."""
     if failed is None:
-        yield _diluted(rules, state)
+        yield state
         return
-    state = _noted(rules, state, now, failed=failed)
     trials = rules.trials or Trials()
     if trials.rate is not None:
         yield from _decided(rules, trials, state, now, failed=failed)
@@ -257,13 +258,6 @@ def _tried(rules: Rules, state: State, failed: bool | None, now: Span) -> Iterat
         yield closing(state) if good >= trials.successes else state._replace(good=good)
     else:
         yield from _closed_by_some(state)
-
-
-def _noted(rules: Rules, state: State, now: Span, *, failed: bool) -> State:
-    """A window may keep a result that decides nothing by itself."""
-    pairs = zip(rules.trips, state.windows, strict=True)
-    windows = tuple(added(trip, window, now, failed=failed, age=EXTRA) for trip, window in pairs)
-    return state._replace(windows=windows)
 
 
 def _decided(
@@ -323,9 +317,8 @@ def _late_open(rules: Rules, state: State, failed: bool | None, now: Span) -> It
     for masks, way in _read(state.masks, reading):
         its = state._replace(masks=masks)
         if way == Way.FIRST:
-            yield _noted(rules, its, now, failed=failed)
+            yield its
         elif failed:
-            its = _noted(rules, its, now, failed=failed)
             for level in {state.level, rules.recovery.next_level(state.level)}:
                 yield opening(its, now, since=state.since, level=level)
         else:

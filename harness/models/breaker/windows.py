@@ -1,8 +1,9 @@
 """What a closed breaker remembers of its results, and whether that may or must open it.
 
-Results are kept with the interval of target time in which they came. Where honest windows differ in
-what they still hold (buckets, the oldest results), all that may be held is tried: it *may* open if
-any content allowed opens it, and it *must* if all do.
+Results are kept with the interval of target time in which they came; those of one instant are one
+entry. Where honest windows differ in what they still hold (buckets, results from before the last
+closing), all that may be held is tried: it *may* open if any content allowed opens it, and it *must* if
+all do.
 """
 
 from __future__ import annotations
@@ -18,40 +19,46 @@ from harness.units import NS_PER_S
 Span = tuple[int, int]
 """The earliest and the latest instant of target time at which something happened."""
 LONG_AGO: Final = -(1 << 62)
-NEW, OLD, EXTRA = 0, 1, 2
-"""Results since the last closing, those from before, and those that a window may have left out."""
 
 
 class Entry(NamedTuple):
-    """Results of one moment: failures, successes and begun calls."""
+    """Results of one moment: failures, successes and calls begun."""
 
     lo: int
     hi: int
     failed: int
     good: int
     begun: int
-    age: int
 
 
-class TimedWindow(NamedTuple):
-    """Results by time, the oldest first; ``forgot_ns``: when all was last forgotten, at the earliest."""
+class Results(NamedTuple):
+    """What a window of time, or of the last results, holds.
+
+    Attributes:
+        entries: since the last closing, the oldest first.
+        past: all that ever came and may still be held where closing does not clear the window;
+            the same in every state, so that it never tells two apart.
+        closed: a closing came before.
+        forgot_ns: when all was last forgotten at once, at the earliest.
+    """
 
     entries: tuple[Entry, ...] = ()
+    past: tuple[Entry, ...] = ()
+    closed: bool = False
     forgot_ns: int = LONG_AGO
-
-
-class CountedWindow(NamedTuple):
-    """``(failed, age)`` of each result, the oldest first, and the calls begun since the closing."""
-
-    results: tuple[tuple[int, int], ...] = ()
-    begun: int = 0
 
 
 class WeakWindow(NamedTuple):
     """What the weakest promise can be held to.
 
-    ``pure``: nothing but failures so far. ``streak``: failures since anything else. ``others``: all
-    that may dilute failures in a window. ``closed``: a closing came before.
+    Attributes:
+        begun, failed: calls and failures so far.
+        streak: failures since anything else.
+        others: all that may dilute failures in a window.
+        pure: nothing but failures so far.
+        closed: a closing came before.
+        first: when the first call began.
+        at_once: everything was at that one instant.
     """
 
     begun: int = 0
@@ -64,11 +71,11 @@ class WeakWindow(NamedTuple):
     at_once: bool = True
 
 
-Window = int | TimedWindow | CountedWindow | WeakWindow
+Window = int | Results | WeakWindow
 Sides = tuple[bool, bool]
 """Whether it may open, and whether it must."""
-Table = tuple[tuple[tuple[Sides, Sides], tuple[Sides, Sides]], ...]
-"""By window (cleared, kept), then volume (results, begun), then rate (at, above)."""
+Table = tuple[tuple[Sides, Sides], tuple[Sides, Sides]]
+"""By volume (of results, of calls begun), then rate (at it, above it)."""
 
 
 def fresh(trip: Trip) -> Window:
@@ -78,47 +85,56 @@ def fresh(trip: Trip) -> Window:
             return 0
         case Weak():
             return WeakWindow()
-        case Timed():
-            return TimedWindow()
-        case Counted():
-            return CountedWindow()
+        case Timed() | Counted():
+            return Results()
 
 
 def begun(trip: Trip, window: Window, now: Span) -> Window:
     """A call begins while the breaker is closed."""
-    if isinstance(trip, Weak) and isinstance(window, WeakWindow):
-        first = window.first or now
-        at_once = window.at_once and first == now and now[0] == now[1]
-        return window._replace(begun=window.begun + 1, first=first, at_once=at_once)
-    if isinstance(trip, Timed) and isinstance(window, TimedWindow) and trip.rate is not None:
-        return _with(trip, window, Entry(*now, 0, 0, 1, NEW))
-    if isinstance(trip, Counted) and isinstance(window, CountedWindow):
-        return window._replace(begun=min(window.begun + 1, trip.last))
+    match window:
+        case WeakWindow():
+            if window.closed:
+                return window
+            first = window.first or now
+            at_once = window.at_once and first == now and now[0] == now[1]
+            return window._replace(begun=window.begun + 1, first=first, at_once=at_once)
+        case Results() if _has_rate(trip):
+            entry = Entry(*now, 0, 0, 1)
+            return window._replace(entries=_with(trip, window.entries, entry))
     return window
 
 
-def added(trip: Trip, window: Window, now: Span, *, failed: bool, age: int = NEW) -> Window:
-    """A result that is counted; ``age``: ``EXTRA`` where a window may have left it out."""
+def added(trip: Trip, window: Window, now: Span, *, failed: bool) -> Window:
+    """A result that is counted while the breaker is closed."""
     match window:
         case int():
-            return (window + 1 if failed else 0) if age == NEW else window
+            return window + 1 if failed else 0
         case WeakWindow():
-            return _weakly(window, now, failed=failed and age == NEW)
-        case TimedWindow() if isinstance(trip, Timed):
-            begun_too = age != NEW and trip.rate is not None
-            return _with(trip, window, Entry(*now, failed, not failed, begun_too, age))
-        case CountedWindow() if isinstance(trip, Counted):
-            results = (*window.results, (int(failed), age))
-            surplus = sum(each != EXTRA for _, each in results) - trip.last
-            for _ in range(max(0, surplus)):
-                gone = next(place for place, (_, each) in enumerate(results) if each != EXTRA)
-                results = results[gone + 1 :]
-            return window._replace(results=results)
-    raise TypeError(f"{window} is no window of {trip}")
+            at_once = window.at_once and window.first == now
+            some = 1 if window.closed else window.failed + 1
+            more = window._replace(failed=some, streak=window.streak + 1, at_once=at_once)
+            return more if failed else window
+        case Results():
+            entry = Entry(*now, int(failed), int(not failed), 0)
+            return window._replace(entries=_with(trip, window.entries, entry))
 
 
-def ignored(window: Window) -> Window:
-    """A result or a refusal that counts for nothing, though it may dilute a window."""
+def noted(trip: Trip, window: Window, now: Span, *, failed: int, good: int, calls: int) -> Window:
+    """What a window that is never cleared may hold besides: whatever came, in any state."""
+    if isinstance(window, WeakWindow) and good:
+        return refused(window)
+    if not isinstance(window, Results):
+        return window
+    entry = Entry(*now, failed, good, calls)
+    if isinstance(trip, Counted):  # only how many there were ever, at most as many as count
+        before = window.past[0] if window.past else Entry(0, 0, 0, 0, 0)
+        sums = (min(trip.last, a + b) for a, b in zip(before[2:], entry[2:], strict=True))
+        return window._replace(past=(Entry(0, 0, *sums),))
+    return window._replace(past=_with(trip, window.past, entry))
+
+
+def refused(window: Window) -> Window:
+    """Whatever is no failure may dilute a window of which nothing is known, refusals too."""
     if isinstance(window, WeakWindow):
         return window._replace(pure=False, streak=0, others=window.others + 1)
     return window
@@ -130,13 +146,18 @@ def reopened(window: Window) -> Window:
         case int():
             return 0
         case WeakWindow():
-            return window._replace(closed=True, streak=0)
-        case TimedWindow():
-            entries = tuple(each._replace(age=max(each.age, OLD)) for each in window.entries)
-            return window._replace(entries=entries)
-        case CountedWindow():
-            results = tuple((failed, max(age, OLD)) for failed, age in window.results)
-            return CountedWindow(results)
+            return WeakWindow(
+                failed=min(window.failed, 1), others=window.others, pure=False, closed=True
+            )
+        case Results():
+            return window._replace(entries=(), closed=True)
+
+
+def cleared(trip: Trip, window: Window) -> Window:
+    """Closed with a clear count."""
+    if isinstance(window, Results):
+        return Results(past=window.past, forgot_ns=window.forgot_ns)
+    return fresh(trip)
 
 
 def table(trip: Trip, window: Window, now: Span) -> Table:
@@ -147,16 +168,16 @@ def table(trip: Trip, window: Window, now: Span) -> Table:
             return _same((is_reached, is_reached))
         case Weak(), WeakWindow():
             return _same(_weak_sides(trip, window, now))
-        case Timed(), TimedWindow():
+        case Timed(), Results():
             return _timed_table(trip, window, now)
-        case Counted(), CountedWindow():
+        case Counted(), Results():
             return _counted_table(trip, window)
     raise TypeError(f"{window} is no window of {trip}")
 
 
-def forgettings(trip: Trip, window: Window, now: Span) -> Iterator[TimedWindow]:
+def forgettings(trip: Trip, window: Window, now: Span) -> Iterator[Results]:
     """What is left if all was forgotten at some moment before the newest result."""
-    if not isinstance(trip, Timed) or trip.rolling or not isinstance(window, TimedWindow):
+    if not isinstance(trip, Timed) or trip.rolling or not isinstance(window, Results):
         return
     entries = window.entries
     for place in range(1, len(entries)):
@@ -165,25 +186,29 @@ def forgettings(trip: Trip, window: Window, now: Span) -> Iterator[TimedWindow]:
             continue  # one instant lies in one window
         earliest = max(before.lo, window.forgot_ns + trip.within_ns)
         if earliest <= min(after.hi, now[1]):
-            yield TimedWindow(entries[place:], earliest)
+            yield window._replace(entries=entries[place:], forgot_ns=earliest)
 
 
-def _with(trip: Timed, window: TimedWindow, entry: Entry) -> TimedWindow:
+def _has_rate(trip: Trip) -> bool:
+    return isinstance(trip, Timed | Counted) and trip.rate is not None
+
+
+def _with(trip: Trip, entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
     """One more entry; what surely no longer counts is left out, and one instant is one entry."""
-    live = tuple(each for each in window.entries if entry.lo - each.hi <= trip.never_ns)
-    if live and entry.lo == entry.hi:
-        last = live[-1]
-        if last[:2] == entry[:2] and last.age == entry.age:
-            sums = (last.failed + entry.failed, last.good + entry.good, last.begun + entry.begun)
-            return window._replace(entries=(*live[:-1], Entry(last.lo, last.hi, *sums, last.age)))
-    return window._replace(entries=(*live, entry))
-
-
-def _weakly(window: WeakWindow, now: Span, *, failed: bool) -> WeakWindow:
-    at_once = window.at_once and window.first == now
-    if not failed:
-        return window._replace(pure=False, streak=0, others=window.others + 1)
-    return window._replace(failed=window.failed + 1, streak=window.streak + 1, at_once=at_once)
+    if entries and entry.lo == entry.hi and entries[-1][:2] == entry[:2]:
+        last = entries[-1]
+        sums = (last.failed + entry.failed, last.good + entry.good, last.begun + entry.begun)
+        entries, entry = entries[:-1], Entry(last.lo, last.hi, *sums)
+    if isinstance(trip, Timed):
+        live = tuple(each for each in entries if entry.lo - each.hi <= trip.never_ns)
+        return (*live, entry)
+    entries = (*entries, entry)
+    if isinstance(trip, Counted):
+        later = sum(each.failed + each.good for each in entries)
+        while len(entries) > 1 and later - entries[0].failed - entries[0].good >= trip.last:
+            later -= entries[0].failed + entries[0].good
+            entries = entries[1:]
+    return entries
 
 
 def _weak_sides(trip: Weak, window: WeakWindow, now: Span) -> Sides:
@@ -204,9 +229,7 @@ class _Held(NamedTuple):
     good: Span
     begun: Span
 
-    def sides(
-        self, rate: Fraction, minimum: int, *, of_begun: bool, above: bool
-    ) -> tuple[bool, bool]:
+    def sides(self, rate: Fraction, minimum: int, *, of_begun: bool, above: bool) -> Sides:
         (few, many), (good_few, good_many), (begun_few, begun_many) = self
 
         def reaches(failed: int, total: int) -> bool:
@@ -223,7 +246,7 @@ class _Held(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def _timed_table(trip: Timed, window: TimedWindow, now: Span) -> Table:
+def _timed_table(trip: Timed, window: Results, now: Span) -> Table:
     entries = window.entries
     gone = 0
     while gone < len(entries) and now[0] - entries[gone].hi > trip.never_ns:
@@ -231,69 +254,70 @@ def _timed_table(trip: Timed, window: TimedWindow, now: Span) -> Table:
     sure = gone
     while sure < len(entries) and now[1] - entries[sure].lo >= trip.surely_ns:
         sure += 1
-    contents = [_held(entries[place:]) for place in range(gone, sure + 1)]
+    kept = None
+    if window.closed:
+        live = [each for each in window.past if now[0] - each.hi <= trip.never_ns]
+        kept = _sums(live)
+    contents = [_held(_sums(entries[place:]), kept) for place in range(gone, sure + 1)]
     if trip.rate is None:
         needed = trip.failures or 1
-        found = []
-        for kept in (0, 1):
-            counts = [content[kept].failed for content in contents]
-            may, must = any(c[1] >= needed for c in counts), all(c[0] >= needed for c in counts)
-            found.append(_same((may, must))[0])
-        return tuple(found)
+        may = any(content.failed[1] >= needed for content in contents)
+        return _same((may, all(content.failed[0] >= needed for content in contents)))
     return _rates(trip.rate, trip.minimum, contents)
 
 
 @lru_cache(maxsize=8192)
-def _counted_table(trip: Counted, window: CountedWindow) -> Table:
-    new = [failed for failed, age in window.results if age == NEW]
-    old = [failed for failed, age in window.results if age == OLD]
-    extra = [failed for failed, age in window.results if age == EXTRA]
-    failed, good = sum(new), len(new) - sum(new)
-    cleared = _Held((failed, failed), (good, good), (window.begun, window.begun))
-    room = trip.last - len(new)
-    more = old[-room:] if room and not extra else []
-    if extra:
-        bad = min(room, sum(old) + sum(extra))
-        fine = min(room, len(old) + len(extra) - sum(old) - sum(extra))
-        kept = _Held((failed, failed + bad), (good, good + fine), (0, 0))
-    else:
-        bad, fine = sum(more), len(more) - sum(more)
-        kept = _Held((failed + bad,) * 2, (good + fine,) * 2, (0, 0))
-    most = min(trip.last, window.begun + len(old) + len(extra))
-    return _rates(trip.rate, trip.minimum, [(cleared, kept._replace(begun=(window.begun, most)))])
-
-
-def _held(entries: tuple[Entry, ...]) -> tuple[_Held, _Held]:
-    """What the entries hold if the window was cleared by the last closing, and if it was kept."""
-    new, old, extra = [0, 0, 0], [0, 0, 0], [0, 0, 0]
-    for entry in entries:
-        sums = (new, old, extra)[entry.age]
-        for place in range(3):
-            sums[place] += entry[2 + place]
-    cleared = _Held((new[0],) * 2, (new[1],) * 2, (new[2],) * 2)
-    failed, good, calls = (
-        (new[place] + old[place], new[place] + old[place] + extra[place]) for place in range(3)
+def _counted_table(trip: Counted, window: Results) -> Table:
+    """The oldest entry may hold more results than still count: which of them is not known."""
+    entries = window.entries
+    later = _sums(entries[1:])
+    oldest = _sums(entries[:1])
+    room = trip.last - later[0] - later[1]
+    few, many = max(0, room - oldest[1]), min(oldest[0], room)
+    if oldest[0] + oldest[1] <= room:
+        few = many = oldest[0]
+    goods = (min(oldest[1], room - many), min(oldest[1], room - few))
+    calls = min(trip.last, later[2] + oldest[2])
+    held = _Held(
+        (later[0] + few, later[0] + many),
+        (later[1] + goods[0], later[1] + goods[1]),
+        (calls, calls),
     )
-    return cleared, _Held(failed, good, calls)
+    if window.closed and window.past:
+        free = max(0, room - oldest[0] - oldest[1])
+        past = window.past[0]
+        held = _Held(
+            (held.failed[0], held.failed[1] + min(free, past.failed)),
+            (held.good[0], held.good[1] + min(free, past.good)),
+            (calls, max(calls, past.begun)),
+        )
+    return _rates(trip.rate, trip.minimum, [held])
 
 
-def _rates(rate: Fraction, minimum: int, contents: list[tuple[_Held, _Held]]) -> Table:
-    def sides(kept: int, *, of_begun: bool, above: bool) -> Sides:
-        found = [
-            content[kept].sides(rate, minimum, of_begun=of_begun, above=above)
-            for content in contents
-        ]
+def _sums(entries: tuple[Entry, ...] | list[Entry]) -> tuple[int, int, int]:
+    return (
+        sum(each.failed for each in entries),
+        sum(each.good for each in entries),
+        sum(each.begun for each in entries),
+    )
+
+
+def _held(new: tuple[int, int, int], kept: tuple[int, int, int] | None) -> _Held:
+    """At least what is new; at most, if closing does not clear it, all that ever came."""
+    spans = ((few, few if kept is None else max(few, kept[place])) for place, few in enumerate(new))
+    return _Held(*spans)
+
+
+def _rates(rate: Fraction, minimum: int, contents: list[_Held]) -> Table:
+    def sides(*, of_begun: bool, above: bool) -> Sides:
+        found = [each.sides(rate, minimum, of_begun=of_begun, above=above) for each in contents]
         return any(may for may, _ in found), all(must for _, must in found)
 
-    def volumes(kept: int, *, of_begun: bool) -> tuple[Sides, Sides]:
-        return (
-            sides(kept, of_begun=of_begun, above=False),
-            sides(kept, of_begun=of_begun, above=True),
-        )
-
-    return tuple((volumes(kept, of_begun=False), volumes(kept, of_begun=True)) for kept in (0, 1))
+    return (
+        (sides(of_begun=False, above=False), sides(of_begun=False, above=True)),
+        (sides(of_begun=True, above=False), sides(of_begun=True, above=True)),
+    )
 
 
 def _same(sides: Sides) -> Table:
-    rates = (sides, sides)
-    return ((rates, rates), (rates, rates))
+    return ((sides, sides), (sides, sides))
