@@ -108,31 +108,31 @@ def over_ns(visit: Visit, rests: Rests) -> int:
 
 
 def certain(
-    visit: Visit, rests: Rests, *, arrivals: bool, exact: bool
+    visit: Visit, looks: Rests, *, arrivals: bool, exact: bool
 ) -> Iterator[tuple[int, int]]:
     """The spans ``[from, to)`` in which a visit is inside, whatever happened unseen.
 
     Args:
         visit: of whom.
-        rests: when the target was seen at rest.
+        looks: when nothing was on its way from the target: at rest, or with all read that had come.
         arrivals: those that the service has given up on count too, while the witness holds them.
         exact: all stays are of one witness, so that its stamps of ends and arrivals are in order.
     """
     left_ns = NEVER
     if not arrivals and visit.ended_ns is not None:
-        left_ns = visit.ended_ns if visit.end == "left" else _seen_until(visit.ended_ns, rests)
+        left_ns = visit.ended_ns if visit.end == "left" else _seen_until(visit.ended_ns, looks)
     for stay in visit.stays:
         to_ns = NEVER if stay.to_ns is None else stay.to_ns
         if stay.to_ns is not None and (stay.by_target or not exact):
-            to_ns = _seen_until(stay.to_ns, rests)
+            to_ns = _seen_until(stay.to_ns, looks)
         to_ns = min(to_ns, left_ns)
         if to_ns > stay.from_ns:
             yield stay.from_ns, to_ns
 
 
-def _seen_until(ns: int, rests: Rests) -> int:
-    """The end of what was seen to last: just after the last rest before ``ns``."""
-    last = rests.last_until(ns)
+def _seen_until(ns: int, looks: Rests) -> int:
+    """The end of what was seen to last: just after the last look before ``ns``."""
+    last = looks.last_until(ns)
     return 0 if last is None else last + 1
 
 

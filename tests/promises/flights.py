@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from harness.history import (
     Arrival,
@@ -39,7 +39,10 @@ from harness.plan import (
     Wait,
 )
 from harness.script import USUAL, Answer, Rule, Script
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
+
+_QUIET_NS: Final = 300 * NS_PER_MS
+"""In real time: how long nothing new comes before a step is over."""
 
 
 @dataclass
@@ -146,6 +149,7 @@ class World:
         operations: the operations of the promise, called in turn.
         processes: how many serve; a call goes to any.
         passes_on: requests to the witness carry the token of their call.
+        real: the clock is not held: nobody sees the target at rest, and steps end when all is quiet.
     """
 
     def __init__(
@@ -156,6 +160,7 @@ class World:
         operations: Sequence[str] = ("export",),
         processes: int = 1,
         passes_on: bool = True,
+        real: bool = False,
     ) -> None:
         self.service: Service = service
         service.world = self
@@ -163,6 +168,7 @@ class World:
         self.operations = operations
         self.processes = processes
         self.passes_on = passes_on
+        self.real = real
         self.pids = tuple(range(1, processes + 1))
         self.ns, self.target_ns = 1_000, 50 * NS_PER_S
         self._seq, self._turn, self._people = count(1), count(), count(1)
@@ -561,6 +567,9 @@ class World:
         self._run()
         self._tell_moves()
         self._tick()
+        if self.real:
+            self.ns += _QUIET_NS
+            return
         self._events.append(Rested(seq=next(self._seq), at_ns=self.ns, target_ns=self.target_ns))
 
     def _ended(self, call: Flying) -> None:

@@ -84,6 +84,7 @@ class Book:
         terms: what is promised.
         visits: the calls that the limit speaks of.
         rests: when the target was seen at rest.
+        looks: when all that had come was read, rests among them.
         width: so many calls at once the service was seen to serve, on any operation.
         narrow: the service was seen to serve no more than limit and queue: its own width may be
             what makes calls wait.
@@ -95,6 +96,7 @@ class Book:
     terms: Terms
     visits: Sequence[Visit]
     rests: Rests
+    looks: Rests
     width: int = 0
     narrow: bool = False
     busy: dict[int, int] = field(default_factory=dict)
@@ -170,13 +172,17 @@ def doubt(book: Book) -> str | None:
             "more workers, or a larger pool, would settle it"
         )
     for level in book.levels:
-        keys = {visit.key for visit in level.waiting}
-        if any(len([v for v in level.taken if v.key == key]) < book.terms.limit for key in keys):
-            return (
-                f"{len(level.taken)} were inside and {len(level.waiting)} waited, and nothing shows "
-                "that the service can serve more calls at once; an operation without this limit that "
-                "uses the same dependency would settle it"
-            )
+        theirs = any(book.by_rival(v, level.since_ns, level.rest.at_ns) for v in level.waiting)
+        for key in () if theirs else {visit.key for visit in level.waiting}:
+            taken = sum(visit.key == key for visit in level.taken)
+            waiting = sum(visit.key == key for visit in level.waiting)
+            places = waiting if book.terms.queue is None else book.terms.queue * book.terms.each
+            if taken < book.terms.limit or waiting > places:
+                return (
+                    f"{taken} calls were inside and {waiting} waited, and nothing shows that the "
+                    "service can do more at once; an operation without this limit that uses the same "
+                    "dependency would settle it"
+                )
     return None
 
 
@@ -195,7 +201,7 @@ def spans(book: Book) -> Iterator[tuple[Visit, int, int]]:
     """When who is certainly inside."""
     for visit in book.visits:
         for from_ns, to_ns in certain(
-            visit, book.rests, arrivals=book.terms.arrivals, exact=book.exact
+            visit, book.looks, arrivals=book.terms.arrivals, exact=book.exact
         ):
             yield visit, from_ns, to_ns
 

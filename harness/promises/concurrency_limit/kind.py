@@ -57,7 +57,8 @@ class ConcurrencyLimitKind:
         """Broken by proof; kept if the limit was met and every step could be told; else unknown."""
         seen = scene(promise, around, history, trial, played)
         evidence = counted(trial, seen)
-        findings = [] if _is_control(trial) else _findings(promise, around, seen)
+        told = seen.untold is None and not _is_control(trial)
+        findings = _findings(promise, around, seen) if told else []
         if findings:
             return TrialResult(trial=trial, verdict=Verdict.broken(findings, evidence))
         reason = played.ended or unconvincing(promise, trial, seen, evidence)

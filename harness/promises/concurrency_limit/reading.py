@@ -16,7 +16,10 @@ from harness.promises.concurrency_limit.check import Book, Terms, spans
 from harness.promises.concurrency_limit.holding import control_of
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.promises.rate_limit.keys import address
+from harness.units import NS_PER_MS
 
+_QUIET_NS: Final = 200 * NS_PER_MS
+"""In real time a step is over when nothing new has come for a little longer."""
 _OTHERS_REFUSE: Final = ("exceeded", "open")
 """Words under which promises of other kinds declare the form of their refusals."""
 
@@ -71,16 +74,18 @@ def scene(
     facts = _Facts.of(history, around, to_ns)
     seen = [Rest(e.at_ns, e.target_ns) for e in history.events if isinstance(e, Rested)]
     rests = Rests(rest for rest in seen if from_ns <= rest.at_ns <= to_ns)
+    looks = rests if around.frozen else _looks(played)
     labels = {index: name for name, calls in played.groups.items() for index in calls}
     killed = any(isinstance(step, Kill) for step in trial.steps)
     reader = _Reader(promise, facts, around, labels, killed=killed)
     near = [visit for visit in reader.visits() if visit.finished_ns >= from_ns]
-    width, control = _widths(reader, Rests(seen))
+    width, control = _widths(reader, Rests(seen) if around.frozen else looks)
     least = promise.limit + (promise.queue or 0)
     book = Book(
         terms=terms_of(promise),
         visits=near,
         rests=rests,
+        looks=looks,
         width=width,
         narrow=control is not None and control <= least,
         busy=_busy(promise, facts, rests),
@@ -96,6 +101,11 @@ def scene(
         untold=facts.untold(promise.operation),
         strange={v.call: v.way for v in near if v.end == "strange" and v.sent_ns >= from_ns},
     )
+
+
+def _looks(played: Played) -> Rests:
+    """In real time: shortly before each step, when nothing new had come for longer than that."""
+    return Rests(Rest(at_ns - _QUIET_NS) for at_ns in played.at_ns[1:])
 
 
 def terms_of(promise: ConcurrencyLimit) -> Terms:
@@ -267,7 +277,7 @@ def _ended_ns(call: Call) -> int | None:
 # -- what else is under way ---------------------------------------------------------------------------
 
 
-def _widths(reader: _Reader, rests: Rests) -> tuple[int, int | None]:
+def _widths(reader: _Reader, looks: Rests) -> tuple[int, int | None]:
     """How many calls were seen inside at once: on any operation, and on the one without this limit.
 
     The latter is None where never more than limit and queue of them were under way at once.
@@ -279,7 +289,7 @@ def _widths(reader: _Reader, rests: Rests) -> tuple[int, int | None]:
     others = [visits[index] for index, call in facts.calls if call.operation == control]
     tried = max((len(each.visits) for each in crowds(_under_way(others))), default=0)
     enough = tried > promise.limit + (promise.queue or 0)
-    return _most(visits.values(), rests), _most(others, rests) if enough else None
+    return _most(visits.values(), looks), _most(others, looks) if enough else None
 
 
 def _under_way(visits: Iterable[Visit]) -> Iterator[tuple[Visit, int, int]]:
@@ -287,8 +297,8 @@ def _under_way(visits: Iterable[Visit]) -> Iterator[tuple[Visit, int, int]]:
         yield visit, visit.sent_ns, NEVER if visit.ended_ns is None else visit.ended_ns
 
 
-def _most(visits: Iterable[Visit], rests: Rests) -> int:
-    book = Book(terms=Terms(limit=1), visits=tuple(visits), rests=rests)
+def _most(visits: Iterable[Visit], looks: Rests) -> int:
+    book = Book(terms=Terms(limit=1), visits=tuple(visits), rests=looks, looks=looks)
     return max((len(crowd.visits) for crowd in crowds(spans(book))), default=0)
 
 
@@ -314,7 +324,7 @@ def _rivals(
         shared = set(other.operation) & set(promise.operation)
         if isinstance(other, ConcurrencyLimit) and other.id != promise.id and shared:
             near = [v for v in _Reader(other, facts, around).visits() if v.finished_ns >= from_ns]
-            yield Book(terms=terms_of(other), visits=near, rests=rests)
+            yield Book(terms=terms_of(other), visits=near, rests=rests, looks=rests)
 
 
 def another_refusing(around: Surroundings, call: Call) -> str | None:

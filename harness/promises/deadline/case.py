@@ -12,9 +12,9 @@ from harness.promises.deadline import leaking, sentences
 from harness.promises.deadline.check import Broken, Span, Terms, judged
 from harness.promises.deadline.faults import delivers_nothing, not_met
 from harness.promises.deadline.reading import Seen, has_breaker, is_ok, terms_of
-from harness.promises.deadline.trials import GAP_NS, PROBE
+from harness.promises.deadline.trials import GAP_NS, PROBE, QUICK
 from harness.promises.deadline.words import Deadline
-from harness.units import NS_PER_MS
+from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Finding
 
 _TIMERS_SHOWN: Final = 60
@@ -84,7 +84,16 @@ class Case:
                 resolution_ns=self.terms.resolution_ns,
             )
             return judged(closes, span, self.promise.slow_client)
-        return judged(self.terms, span)
+        if group == QUICK:
+            return None
+        return judged(self.terms, span, quick=self._quick())
+
+    def _quick(self) -> bool:
+        """Whether the machine answered a call that needs no dependency within half a second."""
+        spans = [self.seen.spans[index] for index in self.seen.group(QUICK)]
+        return any(
+            span.end == "answered" and (span.elapsed_ns or 0) < NS_PER_S // 2 for span in spans
+        )
 
     def _finding(self, index: int, span: Span, found: Broken) -> Finding:
         looked_ns = max((span.idle_ns or span.sent_ns) - span.sent_ns, 0)

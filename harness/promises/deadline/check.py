@@ -14,6 +14,8 @@ Half = Literal["late", "never", "closed", "form", "leak", "serves", "slow_client
 """Which part of the promise breaks."""
 TIMER_NS: Final = 2_001_000
 """So much late a timer of a healthy service may be (asyncio rounds up)."""
+_BEYOND_DOUBT: Final = 3
+"""Late by so many D no machine is that answers another call at once meanwhile."""
 _UNSEEN: Final = 5
 """Attempts that reach nobody, as far as anybody declares."""
 
@@ -87,13 +89,16 @@ def tolerance_ns(terms: Terms, span: Span) -> int:
     return terms.resolution_ns + TIMER_NS * (2 * attempts - 1)
 
 
-def judged(terms: Terms, span: Span, within_ns: int | None = None) -> Broken | str | None:
+def judged(
+    terms: Terms, span: Span, within_ns: int | None = None, *, quick: bool = False
+) -> Broken | str | None:
     """A proof that the call broke the deadline, a doubt, or None where it kept it.
 
     Args:
         terms: what is promised.
         span: what became of the call.
         within_ns: another bound than ``terms.within_ns``.
+        quick: in real time: a call that needs no dependency was answered fast at the same time.
     """
     bound_ns = terms.within_ns if within_ns is None else within_ns
     due_ns = span.sent_ns + bound_ns + tolerance_ns(terms, span)
@@ -109,8 +114,9 @@ def judged(terms: Terms, span: Span, within_ns: int | None = None) -> Broken | s
         return (
             "its client left before the time was over" if span.end else "the plan ended too early"
         )
-    if span.exact:
-        return Broken("late", done_ns - span.sent_ns - bound_ns)
+    late_ns = done_ns - span.sent_ns - bound_ns
+    if span.exact or (quick and late_ns >= _BEYOND_DOUBT * bound_ns):
+        return Broken("late", late_ns)
     return (
         "it was answered late, but the target was never seen at rest in between: the machine may have "
         "been too slow to tell; a held clock would settle it"

@@ -33,11 +33,14 @@ AFTER: Final = "after"
 """Groups of the bursts that show whether the service serves as it did at the start."""
 CONTROL: Final = "control"
 """Group of a call that meets no fault, while others do."""
+QUICK: Final = "quick"
+"""Group of a call that needs no dependency: in real time it shows that the machine is not slow."""
 LEAKS: Final = "leaks told"
 """Mark of a trial whose counts decided."""
 GAP_NS: Final = 10 * NS_PER_MS
 """``g``: so much before and after the call's own timeout."""
 _LOOKS: Final = 10
+_LOOKS_REAL: Final = 4
 _BATCHES: Final = (20, 20, 10)
 _POOL: Final = 20
 _LETTERS: Final = "x" * 400
@@ -56,6 +59,7 @@ class Numbers:
         look_ns: so long is looked for an answer.
         settle_ns: so long is waited before resources are counted.
         frozen: the clock is held.
+        bare: an operation that needs no dependency, None where there is none.
     """
 
     operation: str
@@ -65,6 +69,7 @@ class Numbers:
     look_ns: int
     settle_ns: int
     frozen: bool
+    bare: str | None
 
     @property
     def first(self) -> str:
@@ -132,9 +137,10 @@ def _numbers(promise: Deadline, around: Surroundings, operation: str) -> Numbers
         suffix=f" {operation}" if len(promise.operation) > 1 else "",
         dependencies=dependencies,
         d_ns=d_ns,
-        look_ns=(_LOOKS if around.frozen else 4) * d_ns,
+        look_ns=(_LOOKS if around.frozen else _LOOKS_REAL) * d_ns,
         settle_ns=(_LOOKS if around.frozen else 1) * d_ns,
         frozen=around.frozen,
+        bare=next((name for name, each in around.operations.items() if not each.uses), None),
     )
 
 
@@ -143,10 +149,11 @@ _HANG: Final = "takes the request and says nothing"
 
 def _case(n: Numbers, name: str, purpose: str, steps: Sequence[Step]) -> Trial:
     """The fault, one call, and as long as it takes."""
+    quick = () if n.frozen or n.bare is None else (Fire(group=QUICK, operation=n.bare, fresh=True),)
     return Trial(
         name=f"{name}{n.suffix}",
         purpose=f"a dependency {purpose}",
-        steps=(*steps, n.fire(PROBE), Jump(most_ns=n.look_ns), *n.heal),
+        steps=(*steps, n.fire(PROBE), Jump(most_ns=n.look_ns), *quick, *n.heal),
     )
 
 

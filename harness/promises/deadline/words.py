@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from harness.contract.words import DurationNs, Promise, Words, YesOrNo
 from harness.promises.answer_form import Form
@@ -33,6 +33,21 @@ class Lasting(Words):
         return self
 
 
+def _written(value: Any) -> str:
+    """Whether a word was written or a mapping: the other of the two then needs no error."""
+    return "word" if isinstance(value, str) else "mapping"
+
+
+Answer = Annotated[
+    Annotated[Literal["closed"], Tag("word")] | Annotated[Form, Tag("mapping")],
+    Discriminator(_written),
+]
+Leaks = Annotated[
+    Annotated[Literal["none"], Tag("word")] | Annotated[Lasting, Tag("mapping")],
+    Discriminator(_written),
+]
+
+
 class Deadline(Promise):
     """The operation answers within ``within``, whatever its dependencies do, and keeps nothing.
 
@@ -49,11 +64,11 @@ class Deadline(Promise):
 
     kind: Literal["deadline"]
     within: DurationNs
-    answer: Literal["closed"] | Form | None = None
+    answer: Answer | None = None
     stream: YesOrNo = False
     call_timeout: DurationNs | None = None
     slow_client: DurationNs | None = None
-    leaks: Literal["none"] | Lasting = "none"
+    leaks: Leaks = "none"
     resolution: DurationNs | None = None
 
     @model_validator(mode="after")

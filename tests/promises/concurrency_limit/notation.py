@@ -3,8 +3,9 @@
 ``h`` one is inside (the oldest who waits, else a new call), ``w`` a new call waits, ``x`` a new call
 is refused, ``e`` the oldest held ends ok, ``g`` the client of the oldest held goes away, ``a`` the
 witness answers the oldest whose user is gone, ``l`` the oldest waiter leaves, ``t`` the user of the
-oldest held is told "timeout", ``r`` the oldest waiter is refused, ``m`` the clock moves a second,
-``;`` the target is at rest. ``K:`` changes the key.
+oldest held is told "timeout", ``c`` the service closes the connection of the oldest whose user is
+gone, ``k`` the oldest who left while waiting is inside, ``r`` the oldest waiter is refused,
+``m`` the clock moves a second, ``;`` the target is at rest. ``K:`` changes the key.
 """
 
 from __future__ import annotations
@@ -98,6 +99,15 @@ class Written:
     def _a(self) -> None:
         self._answer(self._oldest(held=True, here=False))
 
+    def _c(self) -> None:
+        number = self._oldest(held=True, here=False)
+        stay = self.visits[number].stays[0]
+        self._change(number, stays=(replace(stay, to_ns=self.now_ns, by_target=True),))
+
+    def _k(self) -> None:
+        number = next(v.call for v in self.visits if v.end == "left" and not v.stays)
+        self._change(number, stays=(Stay(from_ns=self.now_ns),))
+
     def _l(self) -> None:
         self._end(self._oldest(held=False), "left", "client gone")
 
@@ -113,7 +123,8 @@ def book(
 ) -> Book:
     """A history of one limit; the service can do as many at once as were seen inside, or ``width``."""
     written = Written(text, rested=rested)
-    found = Book(terms=terms, visits=written.visits, rests=Rests(written.rests), narrow=narrow)
+    rests = Rests(written.rests)
+    found = Book(terms=terms, visits=written.visits, rests=rests, looks=rests, narrow=narrow)
     seen = max((len(crowd.visits) for crowd in crowds(spans(found))), default=0)
     return replace(found, width=max(width, seen))
 

@@ -73,6 +73,20 @@ def test_real_time_needs_certain_overlap() -> None:
     assert halves("hhw e", TERMS, rested=False) == []
 
 
+def test_what_the_service_does_is_seen_later_than_done() -> None:
+    """It told a user, or closed a connection, some time before anybody saw that: no certain overlap."""
+    assert halves("hh; h t;", TERMS) == []
+    assert halves("hh; g h;", TERMS) == []
+    assert halves("hh; g h c;", Terms(limit=2, queue=1, arrivals=True)) == []
+    assert halves("hh; g; h c;", Terms(limit=2, queue=1, arrivals=True)) == []
+
+
+def test_one_who_left_and_runs_late_holds_a_slot() -> None:
+    """Its turn came and nothing was seen of it; then it is inside, and the next is rightly refused."""
+    assert halves("hhw; l; e; k; x;", OPEN) == []
+    assert halves("hhw; l; e; x;", OPEN) == ["lost"]
+
+
 @pytest.mark.parametrize(
     ("text", "terms", "broken"),
     [

@@ -36,6 +36,9 @@ def test_late_on_a_real_clock_proves_nothing_without_rest() -> None:
     assert "too slow to tell" in str(judged(TERMS, answered(5_010, exact=False)))
     seen = answered(5_010, exact=False, idle_ns=5_005 * NS_PER_MS)
     assert judged(TERMS, seen) == Broken("late", 10 * NS_PER_MS)
+    assert judged(TERMS, answered(20_000, exact=False), quick=True) == Broken("late", 15 * NS_PER_S)
+    assert "too slow to tell" in str(judged(TERMS, answered(20_000, exact=False)))
+    assert "too slow to tell" in str(judged(TERMS, answered(19_000, exact=False), quick=True))
     early = answered(5_010, exact=False, idle_ns=4_999 * NS_PER_MS)
     assert "too slow to tell" in str(judged(TERMS, early))
 
