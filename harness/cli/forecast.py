@@ -12,6 +12,7 @@ from harness.plugin import SEED
 from harness.promises import kinds
 from harness.promises.base import Surroundings
 from harness.runner.callers import can_call_from
+from harness.runner.stage import can_play_together
 from harness.runner.verify import smoke_set
 from harness.seeds import Seed
 
@@ -63,10 +64,11 @@ def forecast(
         for promise in loaded.contract.promises:
             if only and promise.id not in only:
                 continue
+            trials = planned(loaded, promise, frozen=held, smoke=smoke)
             found[loaded.contract.service, promise.id] = promise_s(
-                planned(loaded, promise, frozen=held, smoke=smoke),
+                trials,
                 frozen=held,
-                together=getattr(promise, "key", None) != "global",
+                together=can_play_together(promise, trials),
                 budget_s=budget_s,
             )
     return found

@@ -10,7 +10,7 @@ from typing import Final
 
 from harness.errors import CouldNotRun
 from harness.plan import Step, Trial
-from harness.runner.stage import Counterexample, Stage, needs_world
+from harness.runner.stage import Counterexample, Stage, can_play_together, needs_world
 from harness.runner.times import NotAtRest
 from harness.shrink.reduce import Enough
 from harness.shrink.shrink import shrink
@@ -92,12 +92,15 @@ def make_fresh_again(
 ) -> bool:
     """A fresh world for playing ``number`` of a plan; False if the time left has no room for it.
 
-    On a held clock the playings are spread evenly over the promise's longest window, so that a plan
-    that is seen in several of them does not owe it to the hour; ``wall_ns`` asks for the place in the
-    hour of just this instant instead. In real time new callers are fresh enough, unless the key is
-    shared or a store is cut off.
+    A target that has to be just started is started again. On a held clock the playings are else
+    spread evenly over the promise's longest window, so that a plan that is seen in several of them
+    does not owe it to the hour; ``wall_ns`` asks for the place in the hour of just this instant
+    instead. In real time new callers are fresh enough, unless the key is shared, a store is cut off
+    or a witness is told what to answer.
     """
     world = stage.world
+    if trial.fresh == "restart":
+        return stage.make_fresh(trial, deadline_s)
     if world.time.mode == "frozen":
         window_ns = max(1, stage.kind.quiet_ns(stage.promise) // 2)
         start_ns = world.now_ns + stage.quiet_ns()
@@ -106,7 +109,7 @@ def make_fresh_again(
             window_ns, phase_ns = _HOUR_NS, wall_ns - (world.wall_ns - world.now_ns)
         world.move_to(start_ns + (phase_ns - start_ns) % window_ns)
         return True
-    if needs_world(trial) or getattr(stage.promise, "key", None) == "global":
+    if needs_world(trial) or not can_play_together(stage.promise, [trial]):
         return stage.make_fresh(trial, deadline_s)
     return time.monotonic() + trial.span_ns / NS_PER_S <= deadline_s
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.plan import Cut, Played, Trial
 from harness.promises import kinds
 from harness.promises.base import Kind, Surroundings, TrialResult
 from harness.runner.callers import can_call_from
+from harness.runner.flights import flies
 from harness.runner.play import Player, play_one
 from harness.runner.world import World
 from harness.units import NS_PER_S
@@ -147,6 +148,14 @@ class Stage:
 def needs_world(trial: Trial) -> bool:
     """Whether a trial takes the store away: nothing else may run meanwhile."""
     return any(isinstance(step, Cut) for step in trial.steps)
+
+
+def can_play_together(promise: Promise, trials: Iterable[Trial]) -> bool:
+    """Whether in real time all trials of a promise can share one schedule.
+
+    Not where they share a key, or tell witnesses what to answer.
+    """
+    return getattr(promise, "key", None) != "global" and not any(map(flies, trials))
 
 
 def _own_address(promise: Any, world: World) -> bool:

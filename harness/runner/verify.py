@@ -14,7 +14,7 @@ from harness.plan import Played, Trial
 from harness.promises.base import LEFT_OUT, NOT_NEEDED, Kind, TrialResult
 from harness.runner.play import Player, play_together
 from harness.runner.smallest import SHRINK_S, smallest
-from harness.runner.stage import Counterexample, Stage, needs_world
+from harness.runner.stage import Counterexample, Stage, can_play_together, needs_world
 from harness.runner.times import NotAtRest
 from harness.runner.world import World
 from harness.units import NS_PER_S
@@ -124,7 +124,7 @@ class Verification:
         trials = kind.trials(self.promise, self.stage.around())
         if self.smoke:
             trials = smoke_set(kind, trials)
-        if self.world.time.mode == "real" and getattr(self.promise, "key", None) != "global":
+        if self.world.time.mode == "real" and can_play_together(self.promise, trials):
             if self.world.history().calls:
                 self.world.restart()  # other promises' calls may have used what this one shares
             self._play_in_one_schedule(trials)

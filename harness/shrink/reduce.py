@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import UnionType
 from typing import Final
 
-from harness.plan import Send, Step, Wait
-from harness.shrink.unroll import Steps, tidy
+from harness.plan import Answering, Fire, Leave, Release, Send, Step, Wait
+from harness.shrink.plainer import plainer, settings
+from harness.shrink.unroll import Steps, calls_in, tidy
 from harness.units import NS_PER_MS, NS_PER_S
 
 Seen = Callable[[Steps], bool]
@@ -31,22 +33,19 @@ ROUND_NS: Final = tuple(
 
 
 def size(steps: Steps) -> tuple[int, ...]:
-    """How much there is to read: steps, calls, waiting, callers, and settings that are not plain."""
-    sends = [step for step in steps if isinstance(step, Send)]
-    waits = [step.ns for step in steps if isinstance(step, Wait)]
+    """How much there is to read: steps, calls, waiting, callers, settings that are not plain, and how
+    much is released or left.
+    """
+    ends = [step for step in steps if isinstance(step, Release | Leave)]
+    callers = [step for step in steps if isinstance(step, Send | Fire)]
     return (
         len(steps),
-        sum(send.times for send in sends),
-        sum(waits),
-        len({send.caller for send in sends}),
-        sum(_settings(send) for send in sends),
+        sum(step.times for step in callers),
+        sum(step.ns for step in steps if isinstance(step, Wait)),
+        len({step.caller for step in callers}),
+        sum(settings(step) for step in steps),
+        sum(step.times or 0 for step in ends),
     )
-
-
-def _settings(send: Send) -> int:
-    plain = Send(caller=send.caller)
-    names = ("together", "connection", "forwarded", "via_proxy", "per_caller")
-    return sum(getattr(send, name) != getattr(plain, name) for name in names)
 
 
 @dataclass(slots=True)
@@ -70,7 +69,7 @@ class Search:
     def better(self, candidate: Sequence[Step]) -> bool:
         """Play a candidate if it is smaller than the best and new; keep it if it shows the same."""
         plan = tidy(candidate)
-        if plan in self._tried or not any(isinstance(step, Send) for step in plan):
+        if plan in self._tried or not calls_in(plan):
             return False
         if self.found and size(plan) >= size(self.best):
             return False
@@ -116,28 +115,32 @@ def _fewer_steps(search: Search) -> None:
 
 
 def _fewer_calls(search: Search) -> None:
-    """Lower the number of calls of each step."""
-    for at in _places(search, Send):
-        send = search.best[at]
-        if isinstance(send, Send):
-            _least(search, at, [replace(send, times=times) for times in range(1, send.times)])
+    """Lower the number of calls of each step, and of what is released or left."""
+    for at in _places(search, Send | Fire | Release | Leave):
+        step = search.best[at]
+        if isinstance(step, Send | Fire | Release | Leave) and step.times:
+            _least(search, at, [replace(step, times=times) for times in range(1, step.times)])
 
 
 def _plainer(search: Search) -> None:
-    """One caller for several, no header, no connection of its own, one after another."""
-    callers = [step.caller for step in search.best if isinstance(step, Send)]
+    """One caller for several, no header, no connection of its own, the simplest script."""
+    callers = [step.caller for step in search.best if isinstance(step, Send | Fire)]
     for other in dict.fromkeys(callers[1:]):
         search.better([_renamed(step, other, callers[0]) for step in search.best])
-    for name in ("together", "connection", "forwarded", "via_proxy", "per_caller"):
-        for at in _places(search, Send):
-            send = search.best[at]
-            if isinstance(send, Send):
-                plain = getattr(Send(caller=send.caller), name)
-                _replaced(search, at, replace(send, **{name: plain}))
+    for at in _places(search, Send | Fire | Release | Leave | Answering):
+        tried: set[Step] = set()
+        while at < len(search.best):
+            step = search.best[at]
+            left = (one for one in plainer(step) if one not in tried)
+            candidate = next(left, None)
+            if candidate is None:
+                break
+            tried.add(candidate)
+            _replaced(search, at, candidate)
 
 
 def _renamed(step: Step, old: str, new: str) -> Step:
-    if isinstance(step, Send) and step.caller == old:
+    if isinstance(step, Send | Fire) and step.caller == old:
         return replace(step, caller=new)
     return step
 
@@ -151,7 +154,7 @@ def _shorter_waits(search: Search) -> None:
             _least(search, at, [Wait(ns=ns) for ns in spans])
 
 
-def _least(search: Search, at: int, smaller: Sequence[Send | Wait]) -> None:
+def _least(search: Search, at: int, smaller: Sequence[Step]) -> None:
     """Bisect for the least of rising steps that still does; the last is tried first.
 
     Mostly it does not, and that settles it: a proof needs all the calls of a full limit.
@@ -167,11 +170,11 @@ def _least(search: Search, at: int, smaller: Sequence[Send | Wait]) -> None:
             low = middle
 
 
-def _replaced(search: Search, at: int, step: Send | Wait) -> bool:
+def _replaced(search: Search, at: int, step: Step) -> bool:
     return search.better((*search.best[:at], step, *search.best[at + 1 :]))
 
 
-def _places(search: Search, kind: type[Send | Wait]) -> Iterator[int]:
+def _places(search: Search, kind: type[Step] | UnionType) -> Iterator[int]:
     """Where steps of a kind stand, from the last to the first; the plan may shrink meanwhile."""
     for at in reversed(range(len(search.best))):
         if at < len(search.best) and isinstance(search.best[at], kind):

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Final
 
-from harness.plan import Cut, Heal, Mark, Phase, Played, Send, Step, Until, Wait, WaitAdvised
+from harness.plan import (
+    Cut,
+    Fire,
+    Flight,
+    Heal,
+    Jump,
+    Mark,
+    Phase,
+    Played,
+    Send,
+    Step,
+    Until,
+    Wait,
+    WaitAdvised,
+)
+from harness.units import NS_PER_MS
 
 Steps = tuple[Step, ...]
+
+_ROUNDING_NS: Final = 10 * NS_PER_MS
+"""An event loop rounds its timers anew each time: what had ended by then has ended so much later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +35,7 @@ class Fact:
     """One step as it was played.
 
     Attributes:
-        step: fixed: a Send, a Wait for a span, a Phase, a Cut or a Heal.
+        step: fixed: a Wait for a span, or a step that looks at no answer.
         calls: indexes of its calls in the history.
     """
 
@@ -49,10 +68,15 @@ def _facts(told: Iterable[tuple[Step, tuple[int, ...], int]]) -> Iterator[Fact]:
                 yield Fact(step)
             case Wait() | WaitAdvised():
                 yield Fact(Wait(ns=max(0, span_ns)))
-            case Phase() | Cut() | Heal():
-                yield Fact(step)
+            case Fire():
+                if calls:
+                    yield Fact(replace(step, times=len(calls), until=None), calls)
+            case Jump():
+                yield Fact(Wait(ns=min(step.most_ns, span_ns + _ROUNDING_NS)))
             case Mark() | Until():
                 pass
+            case _:
+                yield Fact(step)
 
 
 def unrolled(steps: Sequence[Step], played: Played) -> Steps:
@@ -79,18 +103,32 @@ def guesses(steps: Sequence[Step], played: Played, witness: Collection[int]) -> 
         if isinstance(fact.step, Send) and wanted & set(fact.calls)
     }
     proof = [_only(fact, wanted) for fact in until]
-    found = (
+    found: tuple[Steps, ...] = (
         tidy(step for step in proof if not isinstance(step, Wait | Phase)),
         tidy(proof),
         tidy(fact.step for fact in until if _of(fact.step, callers)),
         tidy(fact.step for fact in until),
         tidy(fact.step for fact in told),
     )
-    return tuple(dict.fromkeys(plan for plan in found if any(isinstance(s, Send) for s in plan)))
+    if flies(
+        steps
+    ):  # what follows a call belongs to it: answers of its dependency, its client's end
+        found = (tidy(_only(fact, wanted) for fact in told), found[-1])
+    return tuple(dict.fromkeys(plan for plan in found if calls_in(plan)))
+
+
+def flies(steps: Iterable[Step]) -> bool:
+    """Whether calls of a plan stay under way."""
+    return any(isinstance(step, Flight) for step in steps)
+
+
+def calls_in(steps: Iterable[Step]) -> bool:
+    """Whether a plan makes any call."""
+    return any(isinstance(step, Send | Fire) for step in steps)
 
 
 def _only(fact: Fact, wanted: frozenset[int]) -> Step | None:
-    if not isinstance(fact.step, Send):
+    if not isinstance(fact.step, Send | Fire):
         return fact.step
     times = len(wanted & set(fact.calls))
     return replace(fact.step, times=times) if times else None
@@ -104,7 +142,7 @@ def tidy(steps: Iterable[Step | None]) -> Steps:
     """The same plan in its plainest form: equal neighbours joined, nothing without effect.
 
     Waits before the first step that acts do nothing in a fresh world, nor does anything after the
-    last call; only what was cut can be healed.
+    last call, unless calls stay under way; only what was cut can be healed.
     """
     found: list[Step] = []
     away: set[str] = set()
@@ -116,7 +154,7 @@ def tidy(steps: Iterable[Step | None]) -> Steps:
             found.append(_plain(step))
         else:
             found[-1] = joined
-    while found and not isinstance(found[-1], Send | Until):
+    while found and not flies(found) and not isinstance(found[-1], Send | Until):
         found.pop()
     return tuple(found)
 
@@ -151,4 +189,6 @@ def _joined(first: Step, then: Step) -> Step | None:
 def _plain(step: Step) -> Step:
     if isinstance(step, Send) and step.together and step.times == 1:
         return replace(step, together=False)
+    if isinstance(step, Fire) and step.times == 1:
+        return replace(step, together=True)
     return step
