@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.contract.load import LoadedContract
 from harness.contract.words import Promise
 from harness.errors import UsageError
-from harness.history import Call, Event, FaultBegan, FaultEnded, event_to_json
+from harness.history import Arrival, Call, Event, FaultBegan, FaultEnded, event_to_json
 from harness.plan import Step, Trial, step_to_json
 from harness.planfile import steps_from_json
 from harness.runner.stage import Counterexample
@@ -21,8 +21,9 @@ from harness.shrink.unroll import unrolled
 from harness.verdict import Finding
 
 FORMAT: Final = "stormproof-counterexample"
-VERSION: Final = 2
-"""1 held the trial's plan with its repetitions and marks; 2 holds a plan that is played as it stands."""
+VERSION: Final = 3
+"""1 held the trial's plan with its repetitions and marks; 2 a plan that is played as it stands; 3 holds
+what the witnesses saw too."""
 
 _BODY_CHARS: Final = 2_000
 _MOST_BYTES: Final = 256 << 20
@@ -67,6 +68,7 @@ class _File(_Part):
     broken_in: Annotated[int, Field(ge=1)]
     worlds: Annotated[int, Field(ge=1)]
     calls: list[dict[str, Any]]
+    arrivals: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
 
@@ -135,17 +137,29 @@ def to_json(
         "broken_in": repeats[0],
         "worlds": repeats[1],
         "calls": [
-            {"index": index, "reading": _reading(calls[index], admitted), **_call(calls[index])}
+            {"index": index, "reading": _reading(calls[index], admitted), **_cut(calls[index])}
             for index, admitted in found.readings.items()
         ],
+        "arrivals": [_cut(each) for each in _arrivals(found)],
         "events": [event_to_json(event) for event in _around(found)],
     }
 
 
-def _call(call: Call) -> dict[str, Any]:
-    values = event_to_json(call)
+def _cut(event: Call | Arrival) -> dict[str, Any]:
+    values = event_to_json(event)
     values["body"] = values["body"][:_BODY_CHARS]
     return values
+
+
+def _arrivals(found: Counterexample) -> Iterator[Arrival]:
+    """What the witnesses saw of its calls; what carries no call's token, while they were under way."""
+    calls = [found.history.calls[index] for index in found.readings]
+    tokens: Collection[str | None] = {call.token for call in calls if call.token is not None}
+    from_ns = min((call.written_ns for call in calls), default=0)
+    to_ns = max((call.ended_ns or call.written_ns for call in calls), default=-1)
+    for each in found.history.arrivals:
+        if each.token in tokens or (each.token is None and from_ns <= each.at_ns <= to_ns):
+            yield each
 
 
 def _reading(call: Call, admitted: bool | None) -> str:

@@ -84,7 +84,7 @@ def test_the_words_of_real_promises_come_back(name: str, contracts: dict[str, Pa
     [
         ({"format": "stormproof-run"}, "the record of a run; name one of the files under"),
         ({"format": "har"}, "is no counterexample of stormproof"),
-        ({"version": VERSION - 1}, "an older stormproof (version 1"),
+        ({"version": VERSION - 1}, "an older stormproof (version 2"),
         ({"version": VERSION + 1}, "update stormproof"),
         ({"version": "2"}, "its version is no number"),
         ({"version": True}, "its version is no number"),
