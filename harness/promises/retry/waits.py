@@ -127,7 +127,7 @@ def _pattern(case: Case, found: _Outside) -> str:
         abs(w - scale * x) <= slack.whole_ns * max(1.0, scale)
         for w, x in zip(waits, nominal, strict=True)
     )
-    return f"; all waits are {scale:.3g} times those of the declared initial" if scaled else ""
+    return f"; all waits are {scale:.2g} times those of the declared initial" if scaled else ""
 
 
 # -- statistics --------------------------------------------------------------------------------
