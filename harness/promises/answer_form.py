@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from harness.contract.request import check_header
-from harness.contract.words import Words
+from harness.contract.words import Words, as_list
 from harness.history import Call
 
 _BODY_KEPT_BYTES: Final = 64 * 1024
@@ -24,20 +24,29 @@ class Form(Words):
     """What an answer looks like.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status, or several of which it has one.
         headers: names that must be there.
         body: JSON that must be contained in the answer's JSON (written ``json`` in the contract).
     """
 
-    status: Annotated[int, Field(ge=200, le=599)]
+    status: Annotated[
+        tuple[Annotated[int, Field(ge=200, le=599)], ...],
+        BeforeValidator(as_list),
+        Field(min_length=1),
+    ]
     headers: tuple[Annotated[str, AfterValidator(_header_name)], ...] = ()
     body: Annotated[Any, Field(alias="json")] = None
+
+    @property
+    def statuses(self) -> str:
+        """For people: ``502 or 504``."""
+        return " or ".join(str(each) for each in self.status)
 
 
 def lacking(form: Form, call: Call) -> str | None:
     """What an answer lacks of its form, in words; None if nothing can be proved missing."""
-    if call.status != form.status:
-        return f"status {form.status}"
+    if call.status not in form.status:
+        return f"status {form.statuses}"
     for name in form.headers:
         if call.header(name) is None:
             return f"header {name}"

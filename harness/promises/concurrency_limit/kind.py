@@ -150,7 +150,7 @@ def _wrong_form(promise: ConcurrencyLimit, around: Surroundings, seen: Scene) ->
         Finding(
             half="form",
             said=sentences.wrong_form(
-                first.way, len(proved), promise.limit, promise.rejected.status
+                first.way, len(proved), promise.limit, promise.rejected.statuses
             ),
             key=first.key,
             calls=tuple(visit.call for visit in proved),

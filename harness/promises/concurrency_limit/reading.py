@@ -334,8 +334,7 @@ def another_refusing(around: Surroundings, call: Call) -> str | None:
             continue
         for word in _OTHERS_REFUSE:
             form = getattr(other, word, None)
-            status = getattr(form, "status", None)
-            if status is not None and status == call.status and _fits(form, call):
+            if getattr(form, "status", None) is not None and _fits(form, call):
                 return other.id
     return None
 

@@ -47,7 +47,7 @@ def told(found: Break, terms: Terms, *, workers: int, elapsed_ns: int) -> str:
     return f"{said}{over}{after}."
 
 
-def wrong_form(answered: str, count: int, limit: int, status: int) -> str:
+def wrong_form(answered: str, count: int, limit: int, status: str) -> str:
     """Calls over the limit got another answer than the declared refusal."""
     return (
         f"{count} calls beyond the {limit} inside were {answered}, where a refusal with {status} is "

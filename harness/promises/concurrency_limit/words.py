@@ -15,9 +15,9 @@ class Rejected(Form):
 
     @model_validator(mode="after")
     def _recognisable(self) -> Self:
-        if self.status < 300 and self.body is None and not self.headers:
+        if min(self.status) < 300 and self.body is None and not self.headers:
             raise ValueError(
-                f"status: {self.status} is how a call that got in is answered, too; add `json` or "
+                f"status: {min(self.status)} is how a call that got in is answered, too; add `json` or "
                 "`headers` that only a refusal has"
             )
         return self

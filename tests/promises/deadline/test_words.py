@@ -23,7 +23,10 @@ def test_forms_and_rests() -> None:
     assert promise(within="5s", answer="closed").answer == "closed"
     form = promise(within="5s", answer={"status": 504, "json": {"code": "late"}}).answer
     assert isinstance(form, Form)
-    assert (form.status, form.body) == (504, {"code": "late"})
+    assert (form.status, form.body) == ((504,), {"code": "late"})
+    either = promise(within="5s", answer={"status": [502, 504]}).answer
+    assert isinstance(either, Form)
+    assert either.statuses == "502 or 504"
     assert promise(within="5s", leaks={"threads": 4}).leaks == Lasting(threads=4)
 
 
