@@ -39,7 +39,8 @@ def check_promises(
                 yield name.problem(
                     f"id: `{name.value}` is the promise of line {first.line} already"
                 )
-        yield from _listed(node, "operation", "operation", root.get("operations"))
+        for key in ("operation", "operations"):
+            yield from _listed(node, key, "operation", root.get("operations"))
         yield from _key(root, node)
         if promise:
             yield from _dependencies(root, node, promise)

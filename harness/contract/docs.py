@@ -41,6 +41,8 @@ def words_at(model: type[Words], location: tuple[str | int, ...]) -> type[Words]
         if isinstance(here, type) and issubclass(here, Words):
             fields = {key_of(here, name): info for name, info in here.model_fields.items()}
             here = _plain(fields[str(part)].annotation) if part in fields else None
+        elif get_origin(here) in {Union, UnionType}:  # a part names the branch that was tried
+            here = next((arg for arg in get_args(here) if _name(arg) in str(part)), None)
         else:
             arguments = get_args(here)
             here = _plain(arguments[-1 if get_origin(here) is dict else 0]) if arguments else here
@@ -52,6 +54,10 @@ def _line(text: str) -> str:
     return " ".join(text.split()).replace("``", "`")
 
 
+def _name(annotation: Any) -> str:
+    return str(getattr(_plain(annotation), "__name__", annotation))
+
+
 def _plain(annotation: Any) -> Any:
     """The annotation without ``Annotated`` and without ``| None``."""
     while True:
@@ -60,4 +66,7 @@ def _plain(annotation: Any) -> Any:
             continue
         if get_origin(annotation) not in {Union, UnionType}:
             return annotation
-        annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
+        branches = [arg for arg in get_args(annotation) if arg is not type(None)]
+        if len(branches) > 1:
+            return Union[tuple(branches)]  # noqa: UP007
+        annotation = branches[0]
