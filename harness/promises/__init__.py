@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @cache
 def kinds() -> Mapping[str, Kind]:
     """All kinds by name: our own, then those of installed packages, which cannot replace ours."""
+    from harness.promises.circuit_breaker.kind import CircuitBreakerKind  # noqa: PLC0415
     from harness.promises.concurrency_limit.kind import ConcurrencyLimitKind  # noqa: PLC0415
     from harness.promises.deadline.kind import DeadlineKind  # noqa: PLC0415
     from harness.promises.rate_limit.kind import RateLimitKind  # noqa: PLC0415
@@ -27,6 +28,7 @@ def kinds() -> Mapping[str, Kind]:
         found[kind.name] = kind
     for own in (
         RateLimitKind(),
+        CircuitBreakerKind(),
         ConcurrencyLimitKind(),
         DeadlineKind(),
         RetryKind(),
