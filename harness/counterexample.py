@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.contract.load import LoadedContract
 from harness.contract.words import Promise
@@ -23,7 +23,7 @@ from harness.verdict import Finding
 FORMAT: Final = "stormproof-counterexample"
 VERSION: Final = 3
 """1 held the trial's plan with its repetitions and marks; 2 a plan that is played as it stands; 3 holds
-what the witnesses saw too."""
+what the witnesses saw too, and whether the target must have been started just now."""
 
 _BODY_CHARS: Final = 2_000
 _MOST_BYTES: Final = 256 << 20
@@ -38,6 +38,7 @@ class _Part(BaseModel):
 class _Trial(_Part):
     name: Annotated[str, Field(max_length=200)]
     purpose: Annotated[str, Field(max_length=2_000)]
+    fresh: Literal["quiet", "restart"]
 
 
 class _Size(_Part):
@@ -72,6 +73,9 @@ class _File(_Part):
     events: list[dict[str, Any]]
 
 
+_ARRIVALS: Final = TypeAdapter(list[Arrival])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
     """What is needed to see a counterexample again.
@@ -86,6 +90,7 @@ class Saved:
         broken_in, worlds: in how many of how many fresh worlds it was seen.
         wall_ns: the target's wall clock, since the epoch, when its first call was sent; None where
             the file does not tell.
+        arrivals: what the witnesses saw then.
     """
 
     service: str
@@ -99,6 +104,7 @@ class Saved:
     broken_in: int
     worlds: int
     wall_ns: int | None = None
+    arrivals: tuple[Arrival, ...] = ()
 
 
 def to_json(
@@ -126,7 +132,11 @@ def to_json(
         "promise": promise.model_dump(mode="json", by_alias=True, exclude_unset=True),
         "seed": seed,
         "clock": clock,
-        "trial": {"name": found.trial.name, "purpose": found.trial.purpose},
+        "trial": {
+            "name": found.trial.name,
+            "purpose": found.trial.purpose,
+            "fresh": found.trial.fresh,
+        },
         "plan": [step_to_json(step) for step in plan],
         "shrunk_from": None if before is None else {"steps": before[0], "calls": before[1]},
         "half": finding.half,
@@ -206,6 +216,7 @@ def read(path: Path, kinds: Mapping[str, type[Promise]]) -> Saved:
         file = _File.model_validate_json(json.dumps(values))
         steps: tuple[Step, ...] = steps_from_json(file.plan)
         promise = _promise(file.promise, kinds)
+        arrivals = _ARRIVALS.validate_json(json.dumps(file.arrivals), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -219,7 +230,12 @@ def read(path: Path, kinds: Mapping[str, type[Promise]]) -> Saved:
         promise=promise,
         seed=file.seed,
         clock=file.clock,
-        trial=Trial(name=file.trial.name, purpose=file.trial.purpose, steps=steps),
+        trial=Trial(
+            name=file.trial.name,
+            purpose=file.trial.purpose,
+            steps=steps,
+            fresh=file.trial.fresh,
+        ),
         finding=Finding(
             half=file.half,
             said=file.said,
@@ -230,6 +246,7 @@ def read(path: Path, kinds: Mapping[str, type[Promise]]) -> Saved:
         broken_in=file.broken_in,
         worlds=file.worlds,
         wall_ns=_first_sent(file.calls),
+        arrivals=tuple(arrivals),
     )
 
 

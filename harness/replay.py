@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.contract.load import LoadedContract
 from harness.counterexample import Saved
 from harness.errors import UsageError
-from harness.plan import Cut, Heal, Phase
+from harness.plan import Answering, Cut, Fire, Heal, Phase, Reaching, Release
 from harness.runner.smallest import first_of, make_fresh_again
 from harness.runner.stage import Counterexample, Stage
 from harness.runner.world import ClockMode, World
@@ -81,12 +81,17 @@ def prepared(saved: Saved, loaded: LoadedContract, path: Path) -> LoadedContract
             "name the right contract with --contract"
         )
     promise: Any = saved.promise
-    key = getattr(promise, "key", "global")
-    cut = {step.dependency for step in saved.trial.steps if isinstance(step, Cut | Heal)}
+    key = getattr(promise, "key", None) or "global"
+    steps = saved.trial.steps
+    fired = {step.operation for step in steps if isinstance(step, Fire) and step.operation}
+    away = {step.dependency for step in steps if isinstance(step, Cut | Heal)}
+    told = {step.dependency for step in steps if isinstance(step, Answering | Release | Reaching)}
+    witnesses = {n for n, one in contract.dependencies.items() if one.kind == "witness"}
     for what, needed, known in (
-        ("operation", set(promise.operation), set(contract.operations)),
+        ("operation", {*promise.operation, *fired}, set(contract.operations)),
         ("identity", {key} - {"ip", "global"}, set(contract.identities)),
-        ("dependency", cut, set(contract.dependencies)),
+        ("dependency", away, set(contract.dependencies) - witnesses),
+        ("witness", told, witnesses),
     ):
         for name in sorted(needed - known):
             raise UsageError(

@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.promises import words
 from harness.seeds import Seed
 from harness.units import NS_PER_S
+from tests.flight_facts import TRIAL, playing
 from tests.promises.rate_limit.simulated import Log
 from tests.runner.simulated_world import simulate, simulated_loaded
 
@@ -69,6 +70,26 @@ def test_what_was_written_is_read(values: dict[str, Any], written: Written) -> N
     assert (saved.broken_in, saved.worlds) == (3, 3)
     assert saved.trial.calls == 14
     assert str(saved.contract) == "/nowhere/contract.yaml"
+
+
+def test_what_a_witness_saw_comes_back(written: Written) -> None:
+    """Steps, the world that they need, and each arrival; a damaged one is refused."""
+    result = simulate(Log(6, 10 * NS_PER_S), Seed(1), limit="5/10s", store=STORE)
+    made = to_json(
+        simulated_loaded(limit="5/10s"),
+        result.promise,
+        playing(),
+        seed=1,
+        clock="frozen",
+        repeats=(3, 3),
+        versions={},
+    )
+    saved = read(written(json.dumps(made)), words())
+    assert saved.trial.steps == TRIAL.steps
+    assert saved.trial.fresh == "restart"
+    assert saved.arrivals == playing().history.arrivals
+    made["arrivals"][1]["state"] = "lost"
+    assert "1.state" in refused(written(json.dumps(made)))
 
 
 @pytest.mark.parametrize("name", ["amodels", "sum"])

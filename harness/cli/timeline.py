@@ -6,29 +6,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from harness.cli.arrivals import Line, Sky, told
 from harness.history import Call
 from harness.plan import Cut, Heal, Phase, Step, Wait
+from harness.runner.flights import flies
 from harness.runner.stage import Counterexample
 from harness.units import format_seconds
 
 _RUNS_MOST = 4
 """A step whose answers change more often is told by its counts alone."""
 
-Line = tuple[str, str, str, str]
-"""When, who, what, and what came of it."""
-
 
 def timeline(shown: Counterexample) -> Iterator[Line]:
     """A line for each run of like answers, and for each wait and fault."""
     calls = shown.history.calls
     sent = [calls[index].sent_target_ns for step in shown.played.steps for index in step]
+    begun = list(zip(shown.trial.steps, shown.played.steps, shown.played.began_ns, strict=False))
     origin_ns = min(sent, default=0)
-    begun = zip(shown.trial.steps, shown.played.steps, shown.played.began_ns, strict=False)
-    for step, indexes, began_ns in begun:
-        if indexes:
+    sky = Sky(shown, origin_ns) if flies(shown.trial) else None
+    for number, (step, indexes, began_ns) in enumerate(begun):
+        if indexes and sky is not None:
+            yield from sky.answers(step, indexes)
+        elif indexes:
             yield from _answers([calls[index] for index in indexes], origin_ns)
         else:
             yield _happening(step, began_ns - origin_ns)
+        if sky is not None:
+            yield from sky.after(number)
     if shown.played.ended is not None:
         yield "", "", "ended early", shown.played.ended
 
@@ -56,7 +60,8 @@ def _happening(step: Step, since_ns: int) -> Line:
         case Heal():
             return when, step.dependency, "is back, empty", ""
         case _:
-            return when, "", "no call", ""
+            who, what = told(step) or ("", "no call")
+            return when, who, what, ""
 
 
 def _when(call: Call, origin_ns: int) -> str:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from harness.cli.arrivals import told
 from harness.cli.timeline import timeline
+from harness.plan import Answering, CountResources, Jump, Kill, Leave, Reaching, Release, Step
 from harness.runner.stage import Counterexample
+from harness.script import HOLD, USUAL, Answer, Rule
 from harness.seeds import Seed
 from harness.units import NS_PER_S
+from tests.flight_facts import playing
 from tests.promises.rate_limit.simulated import Log
 from tests.runner.simulated_world import simulate
 
@@ -46,3 +52,67 @@ def test_answers_that_alternate_are_counted() -> None:
     lines = list(timeline(mixed))
     assert any(line[2:] == ("6 calls", "3 x 429, 3 x 200") for line in lines)
     assert lines[-1] == ("", "", "ended early", "the target ended")
+
+
+def test_calls_that_stay_under_way_are_told_with_what_reached_the_witness() -> None:
+    """Arrivals with number, call, state, status and clock; who was rejected, who left, who stayed."""
+    lines = list(timeline(playing()))
+    assert lines == [
+        ("+0.000 s", "dep", "answers nothing", ""),
+        ("+0.000 s", "a", "call 1", "503 at +2.000 s"),
+        ("+0.000 s", "a", "call 2", "its client leaves at +2.000 s"),
+        ("+0.000 s", "a", "call 3", "under way to the end"),
+        ("+0.000 s", "a", "call 4", "429 at +0.000 s, and reached no witness"),
+        ("+0.000 s", "dep", "arrival 1 of call 1", "answered 503 at +2.000 s"),
+        ("+0.000 s", "dep", "arrival 2 of call 2", "gone: the service let go of it at +2.000 s"),
+        ("+0.000 s", "dep", "arrival 3 of call 3", "held to the end"),
+        ("", "", "wait 2.000 s", ""),
+        ("+2.000 s", "dep", "ends 1 that it holds, oldest first: 503", ""),
+        ("+2.000 s", "a", "all clients leave", ""),
+    ]
+
+
+def test_many_arrivals_are_counted() -> None:
+    """A burst is a line for each fate."""
+    found = playing()
+    many = tuple(replace(found.history.arrivals[0], number=n) for n in range(1, 31))
+    lines = list(timeline(replace(found, history=replace(found.history, arrivals=many))))
+    assert ("+0.000 s", "dep", "30 arrivals", "answered 503 at +2.000 s") in lines
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Answering(dependency="d"), "answers as usual"),
+        (
+            Answering(
+                dependency="d",
+                script=(
+                    Rule(answers=(Answer(status=500), USUAL), then=HOLD, per="call", path="/a"),
+                    Rule(answers=(Answer(cut="within"),)),
+                ),
+            ),
+            "answers /a: each call: 500, as usual, then nothing; 200 cut within (reset), and again",
+        ),
+        (
+            Release(
+                dependency="d", answer=Answer(delay_ns=NS_PER_S, headers=(("A", "b"),)), group="g"
+            ),
+            "ends all that it holds of g, oldest first: 200 A b after 1.000 s",
+        ),
+        (
+            Release(dependency="d", answer=Answer(trickle_ns=NS_PER_S, length_off=-3)),
+            "ends all that it holds, oldest first: 200 a byte each 1.000 s -3 bytes announced",
+        ),
+        (Leave(group="g", times=2, waiting=True), "2 clients that wait leave"),
+        (Jump(NS_PER_S), "until nothing is under way, at most 1.000 s"),
+        (Reaching("d", "black_hole"), "never gets connected"),
+        (CountResources(), "threads, descriptors and connections are counted"),
+        (Kill("g"), "the process that holds its request is killed"),
+    ],
+)
+def test_each_step_has_its_words(step: Step, said: str) -> None:
+    """What a step did is told without its name in the code."""
+    shown = told(step)
+    assert shown is not None
+    assert shown[1] == said
