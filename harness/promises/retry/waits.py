@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from harness.models.backoff.law import Law
 from harness.models.backoff.looks import LEVEL, LOOKS, Look, Reading, look
@@ -13,6 +14,8 @@ from harness.promises.retry.demand import is_usual, repeats, room_for
 from harness.promises.retry.proof import edges, finding, ms, named, span_of, table
 from harness.promises.retry.rules import Case, hidden, plain
 from harness.verdict import Finding
+
+_LEVEL: Final = LEVEL / len(LOOKS)
 
 
 def gaps(case: Case, tries: Tries) -> tuple[Gap, ...]:
@@ -160,10 +163,13 @@ def looked(case: Case) -> tuple[Look, Finding | None]:
 
 def _statistical(case: Case, seen: Look, used: Sequence[Tries]) -> Finding:
     reading = next(each for each in seen.readings if each.outside is None)
-    worst = reading.worst
+    alike = [t for t in reading.tests if t.name == "together" and t.p * len(reading.tests) < _LEVEL]
+    worst = (
+        alike[0] if alike else reading.worst
+    )  # that calls are alike says more than where they lie
     if worst is None:  # cannot be: a reading that is out without a wait outside has a test
         raise AssertionError(seen)
-    p = reading.p
+    p = worst.p * len(reading.tests)
     if worst.name == "together":
         said = (
             f"all callers together: {worst.hits} of {worst.n} pairs of waits are equal "
@@ -186,7 +192,7 @@ def _statistical(case: Case, seen: Look, used: Sequence[Tries]) -> Finding:
         "position": worst.position,
         "n": worst.n,
         "p": p,
-        "level": LEVEL / len(LOOKS),
+        "level": _LEVEL,
         "looked_at": seen.calls,
         "places": [round(u, 6) for u in sorted(places)],
         "best": seen.best,
