@@ -35,10 +35,13 @@ class Judged:
 
 def foretold(promised: Promised, result: PromiseResult) -> bool:
     """A contract was judged as it was foretold."""
-    verdict = result.verdict
-    if verdict.status is not Status(promised.verdict):
-        return False
-    return verdict.status is Status.KEPT or any(word in said(result) for word in promised.found)
+    match result.verdict.status:
+        case Status.KEPT:
+            return promised.verdict == "kept" or promised.by_chance
+        case Status.BROKEN:
+            return any(word in said(result) for word in promised.found)
+        case Status.UNKNOWN:
+            return False
 
 
 def said(result: PromiseResult) -> str:
@@ -47,12 +50,12 @@ def said(result: PromiseResult) -> str:
     return f"{findings[0].half}: {findings[0].said}" if findings else ""
 
 
-def judged(guard: Guard, side: Side) -> PromiseResult:
+def judged(guard: Guard, side: Side, *, seed: int = 1) -> PromiseResult:
     """Verify one contract of a library, in a world of its own."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "contract.yaml"
         path.write_text(guard.contract(side, NODE / "node_modules"), encoding="utf-8")
-        return examine(load(path, words()))[side]
+        return examine(load(path, words()), seed=seed)[side]
 
 
 def all_judged(guards: Iterable[Guard] = GUARDS) -> Iterator[Judged]:
