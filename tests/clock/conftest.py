@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -72,9 +74,10 @@ class Program:
         return self.answer(), jumps
 
     def stop(self) -> None:
+        """End it with all that came from it: a server that is killed leaves its workers behind."""
         self.clock.release()
-        if self.process.poll() is None:
-            self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_S)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
@@ -112,6 +115,7 @@ def start(clock: HeldClock) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             env={**os.environ, **(clock.environment() if held else {}), **environment},
             cwd=PROGRAMS,
+            process_group=0,
         )
         program = Program(process, clock)
         running.append(program)
