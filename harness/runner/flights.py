@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from harness.client import Request
-from harness.errors import HarnessError
 from harness.history import Arrival, Call
 from harness.plan import (
     Answering,
@@ -24,12 +23,8 @@ from harness.plan import (
     Trial,
 )
 from harness.runner.processes import counted, holder
+from harness.runner.times import PlanEnded
 from harness.runner.world import World
-
-
-class PlanEnded(HarnessError):
-    """The rest of the plan cannot be played; the text says why and what would settle it."""
-
 
 NO_TOKENS = (
     "the service passes no token of its calls on to what it calls, so they cannot be told apart; "
@@ -100,7 +95,7 @@ class FlightSteps:
             return made
         made = []
         for _ in range(fire.times):
-            before = len(self._world.witnesses.arrivals())
+            before = len(self._world.witnesses.recent())
             begun = self._begin(fire, 1)
             self._world.flights.rest()
             self._told(begun)
@@ -133,7 +128,7 @@ class FlightSteps:
             before: how many arrivals there were when it began.
         """
         call = self._world.call(index)
-        arrivals = self._world.witnesses.arrivals()[before:]
+        arrivals = self._world.witnesses.recent()[before:]
         if any(one.token in (call.token, None) for one in arrivals):
             return "admitted"
         return "rejected" if call.status is not None and call.complete else None
@@ -186,7 +181,7 @@ class FlightSteps:
         """Of each of these calls, whether one of its attempts has reached a witness."""
         calls = {index: self._world.call(index) for index in indexes}
         since_ns = min((call.written_ns for call in calls.values()), default=0)
-        arrivals = [one for one in self._world.witnesses.arrivals() if one.at_ns >= since_ns]
+        arrivals = [one for one in self._world.witnesses.recent() if one.at_ns >= since_ns]
         if any(one.token is None for one in arrivals):
             raise PlanEnded(NO_TOKENS)
         tokens = {one.token for one in arrivals}

@@ -27,9 +27,9 @@ from harness.plan import (
     WaitAdvised,
 )
 from harness.runner.callers import Caller
-from harness.runner.flights import FlightSteps, PlanEnded, flies
+from harness.runner.flights import FlightSteps, flies
 from harness.runner.logins import LoginFailed
-from harness.runner.times import NotAtRest
+from harness.runner.times import NotAtRest, PlanEnded
 from harness.runner.world import World
 from harness.units import NS_PER_S
 

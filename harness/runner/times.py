@@ -17,6 +17,10 @@ STRIDES = 500
 """A move is made in strides of 10 s, longer ones only where it would take more than so many."""
 
 
+class PlanEnded(HarnessError):
+    """The rest of the plan cannot be played; the text says why and what would settle it."""
+
+
 class NotAtRest(HarnessError):
     """The target kept computing on a frozen clock: what it would have done by now is not known."""
 

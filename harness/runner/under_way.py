@@ -138,7 +138,7 @@ class UnderWay:
         moves, self._moves = self._moves, []
         facts: list[int] = []
         if len(moves) > 1:
-            facts = sorted(_instants(self._witnesses, since_ns=moves[0][0]))
+            facts = sorted(self._witnesses.instants(moves[0][0]))
         for at_ns, from_ns, to_ns in stretches(moves, facts):
             self._journal.stepped(at_ns, from_ns, to_ns, "deadline")
 
@@ -147,7 +147,7 @@ class UnderWay:
     def _await_news(self) -> None:
         seen, since_s = -1, time.monotonic()
         while self._indexes:
-            arrivals = self._witnesses.arrivals()
+            arrivals = self._witnesses.recent()
             held = sum(one.state == "held" for one in arrivals)
             news = 2 * len(arrivals) - held
             if self.pump() or news != seen:
@@ -175,14 +175,6 @@ class UnderWay:
         if one.ended:
             del self._indexes[one]
             self._sips.pop(one, None)
-
-
-def _instants(witnesses: Witnesses, since_ns: int) -> Iterator[int]:
-    """When anything happened at a witness, on the machine's clock."""
-    for one in witnesses.arrivals():
-        for at_ns in (one.at_ns, one.ended_ns):
-            if at_ns is not None and at_ns >= since_ns:
-                yield at_ns
 
 
 def stretches(moves: Sequence[Move], facts: Sequence[int]) -> Iterator[Move]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from random import Random
 from typing import Final, Literal
 
+from harness.errors import CouldNotRun
 from harness.history import Arrival
+from harness.runner.processes import connecting
+from harness.runner.times import PlanEnded
 from harness.script import USUAL, Answer, Reach, Script
 from harness.witness.handle import Witness
 
@@ -16,6 +22,11 @@ Order = Literal["oldest", "newest", "random"]
 
 REACHED: Final[Mapping[Reach, str]] = {"refuse": "refused", "black_hole": "black_hole"}
 """What a fault is called by which a witness cannot be reached."""
+
+
+_CONNECTS_S: Final = 8.0
+"""A kernel tries a connect again after 1, 3 and 7 s."""
+_LOOK_S: Final = 0.01
 
 
 @dataclass(slots=True)
@@ -27,48 +38,71 @@ class Witnesses:
     """
 
     running: dict[str, Witness] = field(default_factory=dict)
-    _ending: dict[str, Witness] = field(default_factory=dict)
-    _earlier: list[Arrival] = field(default_factory=list)
+    _ending: list[Witness] = field(default_factory=list)
+    _earlier: tuple[Arrival, ...] = ()
     _numbers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _known: dict[str, Sequence[Arrival]] = field(default_factory=dict)
+    _open: dict[str, set[int]] = field(default_factory=dict)
     _scripted: set[str] = field(default_factory=set)
-    _cut: set[str] = field(default_factory=set)
+    _cut: dict[str, Reach] = field(default_factory=dict)
 
     def start(self, witness: Witness) -> None:
         """Start the witness of a dependency."""
-        self.running[witness.name] = witness
         witness.start()
+        self.running[witness.name] = witness
 
     def note(self) -> None:
-        """Keep what was seen: the target is about to end."""
-        self._earlier = list(self.arrivals())
+        """Keep what was seen, of one that has died what is known: the target is about to end."""
         for name in self.running:
-            seen = [one for one in self._earlier if one.dependency == name]
+            with suppress(CouldNotRun):
+                self._seen_by(name)
+        known = [one for seen in self._known.values() for one in seen]
+        self._earlier = (*self._earlier, *sorted(known, key=attrgetter("at_ns")))
+        for name, seen in self._known.items():
+            numbers, connections = self._numbers.get(name, (0, 0))
             self._numbers[name] = (
-                max((one.number for one in seen), default=0),
-                max((one.connection for one in seen), default=0),
+                max((one.number for one in seen), default=numbers),
+                max((one.connection for one in seen), default=connections),
             )
-        self._ending, self.running = self.running, {}
-        self._scripted.clear()
-        self._cut.clear()
+        self._ending = list(self.running.values())
+        for each in (self.running, self._known, self._open, self._scripted, self._cut):
+            each.clear()
 
     def stop(self) -> None:
         """End those that were noted; the numbers of a later start go on from there."""
-        for witness in self._ending.values():
+        for witness in self._ending:
             witness.stop()
-        self._ending = {}
+        self._ending = []
 
     def arrivals(self) -> tuple[Arrival, ...]:
         """What all of them saw until now, in the order in which it came."""
-        found = list(self._earlier)
-        for name in self.running:
-            found += self._seen_by(name)
-        if len(self.running) > 1:
-            found.sort(key=attrgetter("at_ns"))
-        return tuple(found)
+        return (*self._earlier, *self.recent())
+
+    def recent(self) -> Sequence[Arrival]:
+        """The same, since the target was started."""
+        found = [self._seen_by(name) for name in self.running]
+        if len(found) == 1:
+            return found[0]
+        return sorted((one for seen in found for one in seen), key=attrgetter("at_ns"))
 
     def held(self) -> list[Arrival]:
         """The requests that are under way at a witness."""
-        return [one for name in self.running for one in self._seen_by(name) if one.state == "held"]
+        return [one for one in self.recent() if one.state == "held"]
+
+    def instants(self, since_ns: int) -> Iterator[int]:
+        """When anything has happened at a witness since then, on the machine's clock.
+
+        To be asked about later and later instants: whoever had ended is not looked at again.
+        """
+        for name in self.running:
+            seen = self._seen_by(name)
+            first = bisect_left(seen, since_ns, key=attrgetter("at_ns"))
+            looked_at = [*seen[first:], *(seen[place] for place in self._open.get(name, ()))]
+            self._open[name] = {
+                one.number - seen[0].number for one in looked_at if one.state == "held"
+            }
+            for one in looked_at:
+                yield from (ns for ns in (one.at_ns, one.ended_ns) if ns and ns >= since_ns)
 
     def script(self, dependency: str, script: Script) -> None:
         """From now on it answers by this script."""
@@ -97,11 +131,14 @@ class Witnesses:
 
     def reach(self, dependency: str, how: Reach) -> int:
         """Let connects to it fare so; how often that was seen to work."""
-        effect = self.running[dependency].reach(how)
-        if how == "open":
-            self._cut.discard(dependency)
-        else:
-            self._cut.add(dependency)
+        witness, before = self.running[dependency], self._cut.get(dependency)
+        effect = witness.reach(how)
+        if how != "open":
+            self._cut[dependency] = how
+            return effect
+        self._cut.pop(dependency, None)
+        if before == "black_hole":
+            _wait_for_connects(dependency, witness.port)
         return effect
 
     @property
@@ -118,10 +155,23 @@ class Witnesses:
 
     def _seen_by(self, name: str) -> Sequence[Arrival]:
         numbers, connections = self._numbers.get(name, (0, 0))
-        seen = self.running[name].arrivals()
-        if not numbers:
-            return seen
-        return [
-            replace(one, number=one.number + numbers, connection=one.connection + connections)
-            for one in seen
-        ]
+        seen: Sequence[Arrival] = self.running[name].arrivals()
+        if numbers:
+            seen = [
+                replace(one, number=one.number + numbers, connection=one.connection + connections)
+                for one in seen
+            ]
+        self._known[name] = seen
+        return seen
+
+
+def _wait_for_connects(dependency: str, port: int) -> None:
+    """Connects that hung in a black hole are tried again by the kernel, and by its own clock."""
+    until_s = time.monotonic() + _CONNECTS_S
+    while connecting(port):
+        if time.monotonic() > until_s:
+            raise PlanEnded(
+                f"a connect to {dependency} was still not tried again {_CONNECTS_S:.0f} s after it could "
+                "be reached; a shorter time without it would settle it"
+            )
+        time.sleep(_LOOK_S)

@@ -22,7 +22,7 @@ from harness.runner.processes import Held
 from harness.runner.requests import Composer, call_tokens
 from harness.runner.serving import Serving
 from harness.runner.starting import make_target
-from harness.runner.times import FrozenTime, NotAtRest, RealTime, Time
+from harness.runner.times import FrozenTime, NotAtRest, PlanEnded, RealTime, Time
 from harness.runner.under_way import UnderWay
 from harness.runner.witnesses import REACHED, Witnesses
 from harness.script import Reach
@@ -344,7 +344,8 @@ class World:
         if self._flights is None:
             return
         for dependency in self.witnesses.cut:
-            self.reach(dependency, "open")
+            with suppress(PlanEnded):
+                self.reach(dependency, "open")
         self.witnesses.clear()
         if self._flights.indexes:
             with suppress(NotAtRest):
