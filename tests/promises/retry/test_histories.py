@@ -132,6 +132,13 @@ def test_retry_after(advice: str, wait_ms: int, status: str) -> None:
     assert all(each.half == "retry_after" for each in found[1])
 
 
+def test_retry_after_beyond_the_total() -> None:
+    """The wait may be cut so that the next attempt still begins within the total; not otherwise."""
+    words = promise(respects_retry_after=True, total="30s")
+    assert judged(words, tries("GET 503 after=45", "+30000 GET 200"))[0] != "broken"
+    assert judged(words, tries("GET 503 after=45", "+29000 GET 200"))[0] == "broken"
+
+
 def test_post_on_a_fresh_connection() -> None:
     """Something may have been done: a second request proves it broken."""
     status, found, _ = judged(promise(), tries("POST reset", "+100 POST 200"))
@@ -146,6 +153,8 @@ def test_a_connection_that_was_used_before() -> None:
     assert judged(words, five)[0] == "kept"
     assert hidden(words, five) == 1
     assert [gap.most_ns // 10**6 for gap in gaps(Case(words, (five,)), five)] == [100, 200, 400]
+    fresh = tries("GET reset", "+0 GET reset", "+100 GET 503", "+200 GET 503", "+400 GET 503")
+    assert [each.half for each in judged(words, fresh)[1]] == ["attempts", "delay"]
     post = tries("POST reset use=2", "+0 POST 200")
     assert judged(words, post)[0] == "broken"
 

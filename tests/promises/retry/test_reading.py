@@ -137,6 +137,12 @@ def test_how_attempts_end() -> None:
     assert repeats(promise(), one.attempts[1]) is repeats(promise(), one.attempts[3]) is None
 
 
+def test_an_end_after_the_plan_is_no_end() -> None:
+    """The player releases what is held, and that is its own doing."""
+    released = arrival(11, "a", ended_ns=PLAYED_END + 1)
+    assert seen(TWO[:1], released, own=1).tries[0].attempts[0].outcome == HELD
+
+
 def test_who_lets_go_late_is_not_accused() -> None:
     """A connection may be closed long after the attempt was given up: the wait is a span."""
     gone = {"state": "gone", "status": None, "ended_ns": 90, "ended_target_ns": ns(5_100)}

@@ -14,7 +14,7 @@ from harness.verdict import Status, Verdict
 from tests.promises.retry.services import DEFECTS, SOME, drawn, drawn_some, spoiled, worlds
 from tests.promises.retry.simulated import verify
 
-SAMPLE: Final = 12
+SAMPLE: Final = 8
 
 
 def honest(number: int) -> Verdict:
