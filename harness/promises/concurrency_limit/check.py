@@ -8,160 +8,17 @@ service that can do too little at once, not another promise's limit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import groupby
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
-from harness.models.slots import (
-    NEVER,
-    Crowd,
-    Level,
-    Rests,
-    Visit,
-    certain,
-    crowds,
-    levels,
-)
+from harness.models.slots import NEVER, Crowd, Level, Visit
+from harness.promises.concurrency_limit.book import Book, Break, Half
 from harness.units import NS_PER_MS
 
-Half = Literal[
-    "upper", "twice", "few", "lost", "beside", "key", "queue", "early", "waits", "timeout", "order"
-]
-"""Which part of the promise breaks; the sentences say each in words."""
 LATE_NS: Final = 2_001_000
 """So much later than due a timer of a healthy service may run (asyncio rounds up)."""
 EARLY_NS: Final = NS_PER_MS
 """And so much earlier (libuv rounds to the next ms, a float is not exact)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """A limit as the checker needs it.
-
-    Attributes:
-        limit, queue: of each process if ``each``; ``queue`` None where none is declared.
-        queue_timeout_ns: None where none is declared.
-        fifo: who waits first gets in first.
-        arrivals: calls that the service has given up on count.
-        each: so many processes have a limit of their own; 1: one limit for all.
-    """
-
-    limit: int
-    queue: int | None = None
-    queue_timeout_ns: int | None = None
-    fifo: bool = False
-    arrivals: bool = False
-    each: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
-    """One proof.
-
-    Attributes:
-        half: what is broken.
-        at_ns: when it was complete, on the machine's clock.
-        key: whose slots.
-        count: the number that should have been another: inside, or waiting.
-        visits: those that prove it.
-        way: how the slot was lost or given back twice; the other key where one blocks another.
-    """
-
-    half: Half
-    at_ns: int
-    key: str
-    count: int
-    visits: tuple[Visit, ...]
-    way: str = ""
-
-
-@dataclass(frozen=True)
-class Book:
-    """All that is known of one limit.
-
-    Attributes:
-        terms: what is promised.
-        visits: the calls that the limit speaks of.
-        rests: when the target was seen at rest.
-        looks: when all that had come was read, rests among them.
-        width: so many calls at once the service was seen to serve, on any operation.
-        narrow: the service was seen to serve no more than limit and queue: its own width may be
-            what makes calls wait.
-        busy: by rest, calls under way of other operations.
-        exact: all arrivals are of one witness.
-        rivals: other limits that the same calls may meet, each with its own keys.
-    """
-
-    terms: Terms
-    visits: Sequence[Visit]
-    rests: Rests
-    looks: Rests
-    width: int = 0
-    narrow: bool = False
-    busy: dict[int, int] = field(default_factory=dict)
-    exact: bool = True
-    rivals: tuple[Book, ...] = ()
-
-    @cached_property
-    def levels(self) -> tuple[Level, ...]:
-        """The state at each rest."""
-        return levels(
-            self.visits,
-            self.rests,
-            limit=self.terms.limit,
-            width=self.width,
-            arrivals=self.terms.arrivals,
-            busy=self.busy,
-        )
-
-    @cached_property
-    def overs(self) -> dict[int, int]:
-        """By call, the rest from which on it holds nothing."""
-        return {visit.call: each.rest.at_ns for each in self.levels for visit in each.over}
-
-    @cached_property
-    def full(self) -> dict[str, list[Crowd]]:
-        """By key, each entry that made it full, or more than full, for certain."""
-        return {
-            key: [crowd for crowd in each if len(crowd.visits) >= self.terms.limit]
-            for key, each in self._crowds.items()
-        }
-
-    @cached_property
-    def _crowds(self) -> dict[str, tuple[Crowd, ...]]:
-        by_key = sorted(spans(self), key=lambda span: span[0].key)
-        return {
-            key: tuple(crowds(each)) for key, each in groupby(by_key, key=lambda span: span[0].key)
-        }
-
-    @cached_property
-    def key_of(self) -> dict[int, str]:
-        """By call, its key."""
-        return {visit.call: visit.key for visit in self.visits}
-
-    def at_most(self, key: str, from_ns: int, to_ns: int, without: int) -> list[Visit]:
-        """The visits of a key that may have held a slot or a place somewhere in ``[from, to]``."""
-        return [
-            visit
-            for visit in self.visits
-            if visit.key == key
-            and visit.call != without
-            and visit.end != "refused"
-            and visit.sent_ns < to_ns
-            and self.overs.get(visit.call, NEVER) > from_ns
-        ]
-
-    def may_be_full(self, visit: Visit, from_ns: int, to_ns: int) -> bool:
-        """Whether this limit, as another's rival, may have kept the call out."""
-        key = self.key_of.get(visit.call)
-        if key is None:
-            return False
-        return len(self.at_most(key, from_ns, to_ns, visit.call)) >= self.terms.limit
-
-    def by_rival(self, visit: Visit, from_ns: int, to_ns: int) -> bool:
-        """Whether another limit may have kept the call out."""
-        return any(rival.may_be_full(visit, from_ns, to_ns) for rival in self.rivals)
 
 
 def doubt(book: Book) -> str | None:
@@ -197,15 +54,6 @@ def breaks(book: Book) -> list[Break]:
 # -- the upper half -----------------------------------------------------------------------------------
 
 
-def spans(book: Book) -> Iterator[tuple[Visit, int, int]]:
-    """When who is certainly inside."""
-    for visit in book.visits:
-        for from_ns, to_ns in certain(
-            visit, book.looks, arrivals=book.terms.arrivals, exact=book.exact
-        ):
-            yield visit, from_ns, to_ns
-
-
 def _too_many(book: Book) -> Iterator[Break]:
     bound = book.terms.limit * book.terms.each
     for key, full in book.full.items():
@@ -213,28 +61,23 @@ def _too_many(book: Book) -> Iterator[Break]:
 
 
 def _excess(book: Book, key: str, crowd: Crowd) -> Break:
-    """Too many inside: a slot given back twice, if the limit had held before something ended."""
-    count = len(crowd.visits)
-    held = [
-        each for each in book.levels if each.rest.at_ns < crowd.at_ns and _held(book, each, key)
-    ]
-    ended = _ended(book, key, held[-1].rest.at_ns, crowd.at_ns) if held else []
-    if not ended:
-        return Break(half="upper", at_ns=crowd.at_ns, key=key, count=count, visits=crowd.visits)
-    return Break(
-        half="twice",
-        at_ns=crowd.at_ns,
-        key=key,
-        count=count,
-        visits=_with(crowd.visits, _inside(held[-1], key), ended),
-        way=_way(ended),
+    """Too many inside: a slot given back twice, if it was just full and some of those are inside still."""
+    upper = Break(
+        half="upper", at_ns=crowd.at_ns, key=key, count=len(crowd.visits), visits=crowd.visits
     )
-
-
-def _held(book: Book, level: Level, key: str) -> bool:
-    """Whether the limit was full there, and kept somebody out."""
-    kept_out = level.waiting + level.refused
-    return len(_inside(level, key)) >= book.terms.limit and any(v.key == key for v in kept_out)
+    now = {visit.call for visit in crowd.visits}
+    for before in reversed([each for each in book.full[key] if each.at_ns < crowd.at_ns]):
+        if len(before.visits) > book.terms.limit * book.terms.each:
+            break
+        if now.isdisjoint(visit.call for visit in before.visits):
+            break
+        ended = _ended(book, key, before.at_ns, crowd.at_ns)
+        if book.terms.arrivals:
+            ended = [each for each in ended if each.finished_ns <= crowd.at_ns]
+        if ended:
+            visits = _with(crowd.visits, before.visits, ended)
+            return replace(upper, half="twice", visits=visits, way=_way(ended))
+    return upper
 
 
 # -- at rest ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Final
 from harness.plan import Trial
 from harness.promises.base import Surroundings
 from harness.promises.concurrency_limit.check import doubt
-from harness.promises.concurrency_limit.reading import Scene
+from harness.promises.concurrency_limit.scene import Scene
 from harness.promises.concurrency_limit.trials import BURSTS
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 

@@ -10,10 +10,12 @@ from harness.history import Call, History
 from harness.plan import Played, Trial
 from harness.promises.base import LEFT_OUT, Surroundings, TrialResult
 from harness.promises.concurrency_limit import sentences
-from harness.promises.concurrency_limit.check import Break, breaks
+from harness.promises.concurrency_limit.book import Break
+from harness.promises.concurrency_limit.check import breaks
 from harness.promises.concurrency_limit.conclusive import counted, marks_of, unconvincing
 from harness.promises.concurrency_limit.proof import proof
-from harness.promises.concurrency_limit.reading import Scene, is_refusal, scene
+from harness.promises.concurrency_limit.reading import is_refusal
+from harness.promises.concurrency_limit.scene import Scene, scene
 from harness.promises.concurrency_limit.trials import CONTROL, trials
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.units import NS_PER_S

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from harness.models.slots import Visit
-from harness.promises.concurrency_limit.check import Break
-from harness.promises.concurrency_limit.reading import Scene
+from harness.promises.concurrency_limit.book import Break
+from harness.promises.concurrency_limit.scene import Scene
 
 _LANES_MOST: Final = 60
 _LEVELS_MOST: Final = 60

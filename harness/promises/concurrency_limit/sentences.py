@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from harness.promises.concurrency_limit.check import Break, Half, Terms
+from harness.promises.concurrency_limit.book import Break, Half, Terms
 from harness.units import format_duration, format_seconds
 
 _SAID: Final[Mapping[Half, str]] = {

@@ -34,6 +34,7 @@ _UNDER_TEST: Final = 0.7
 _BURST_MOST: Final = 80
 _QUEUE_SEEN: Final = 4
 _TIMEOUTS_NS: Final = 150 * NS_PER_S
+_LATE_REFUSALS_NS: Final = 5 * NS_PER_S
 _ANSWERS: Final = {"ok": USUAL, "error": Answer(status=500), "reset": Answer(cut="before")}
 WAYS: Final = ("ok", "error", "reset", "client gone")
 
@@ -145,7 +146,8 @@ def _width(n: Numbers) -> Iterator[Trial]:
 
 def _saturate(n: Numbers) -> Iterator[Trial]:
     fire = n.fire("full", n.full + n.over)
-    yield Trial(name="T2 saturate", purpose=_SATURATE, steps=(*n.hold, fire, *n.drain))
+    late = (Wait(ns=_LATE_REFUSALS_NS),) if n.frozen else ()
+    yield Trial(name="T2 saturate", purpose=_SATURATE, steps=(*n.hold, fire, *late, *n.drain))
 
 
 def _keys(promise: ConcurrencyLimit, n: Numbers) -> Iterator[Trial]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.models.slots import End, Rest, Rests, Stay, Visit, crowds
-from harness.promises.concurrency_limit.check import Book, Break, Terms, breaks, spans
+from harness.promises.concurrency_limit.book import Book, Break, Terms, spans
+from harness.promises.concurrency_limit.check import breaks
 from harness.units import NS_PER_S
 
 

@@ -7,7 +7,8 @@ from itertools import permutations
 
 import pytest
 
-from harness.promises.concurrency_limit.check import Terms, breaks, doubt
+from harness.promises.concurrency_limit.book import Terms
+from harness.promises.concurrency_limit.check import breaks, doubt
 from tests.promises.concurrency_limit.notation import book, halves
 
 TERMS = Terms(limit=2, queue=1)
