@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from harness.contract.words import Promise
 from harness.history import History
@@ -18,6 +18,9 @@ from harness.runner.play import Player, play_one
 from harness.runner.world import World
 from harness.units import NS_PER_S
 from harness.verdict import Verdict
+
+_BOOT_NS: Final = 2 * NS_PER_S
+"""What a target may still wait for once it listens, as a master does between two of its workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,8 @@ class Stage:
         if not is_frozen and time.monotonic() + trial.span_ns / NS_PER_S > deadline_s:
             return False
         if trial.fresh == "restart" and (world.is_fresh or world.restart()):
+            if is_frozen:
+                world.flights.walk_to(world.now_ns + _BOOT_NS)
             return True
         if is_frozen:
             world.move_to(world.now_ns + quiet_ns)

@@ -106,8 +106,8 @@ class Witnesses:
 
     def script(self, dependency: str, script: Script) -> None:
         """From now on it answers by this script."""
+        self._one(dependency).script(script)
         self._scripted.add(dependency)
-        self.running[dependency].script(script)
 
     def release(
         self,
@@ -121,7 +121,7 @@ class Witnesses:
     ) -> None:
         """Answer requests that it holds; ``numbers``, as in the history, says which may be."""
         earlier = self._numbers.get(dependency, (0, 0))[0]
-        self.running[dependency].release(
+        self._one(dependency).release(
             answer,
             times=times,
             order=order,
@@ -131,7 +131,7 @@ class Witnesses:
 
     def reach(self, dependency: str, how: Reach) -> int:
         """Let connects to it fare so; how often that was seen to work."""
-        witness, before = self.running[dependency], self._cut.get(dependency)
+        witness, before = self._one(dependency), self._cut.get(dependency)
         effect = witness.reach(how)
         if how != "open":
             self._cut[dependency] = how
@@ -152,6 +152,14 @@ class Witnesses:
             self.running[name].script(())
             self.running[name].release(USUAL)
         self._scripted.clear()
+
+    def _one(self, dependency: str) -> Witness:
+        if dependency not in self.running:
+            raise PlanEnded(
+                f"there is no witness {dependency!r} here: a target that runs already calls its own "
+                "dependencies; one that is started would settle it"
+            )
+        return self.running[dependency]
 
     def _seen_by(self, name: str) -> Sequence[Arrival]:
         numbers, connections = self._numbers.get(name, (0, 0))

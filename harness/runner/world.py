@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Literal, Self
 
 from harness.client import FlightClient, Request
@@ -21,17 +21,16 @@ from harness.runner.logins import Logins
 from harness.runner.processes import Held
 from harness.runner.requests import Composer, call_tokens
 from harness.runner.serving import Serving
-from harness.runner.starting import make_target
 from harness.runner.times import FrozenTime, NotAtRest, PlanEnded, RealTime, Time
+from harness.runner.topology import Topology
 from harness.runner.under_way import UnderWay
 from harness.runner.witnesses import REACHED, Witnesses
 from harness.script import Reach
 from harness.seeds import Seed
-from harness.services import SERVICES, Service
+from harness.services import Service
 from harness.supervisor import Supervisor
 from harness.targets import Target
 from harness.units import NS_PER_S
-from harness.witness.handle import Witness
 
 ClockMode = Literal["auto", "frozen", "real"]
 _JUMP_LIMIT_NS = 120 * NS_PER_S
@@ -67,13 +66,8 @@ class World:
         self.seed = seed
         self.notes: list[str] = []
         self.time: Time = RealTime()
-        self.services: dict[str, Service] = {}
-        self.witnesses = Witnesses()
-        self._supervisor = supervisor
+        self._topology = Topology(loaded, supervisor, allow)
         self._wanted = clock
-        self._allow = allow
-        self._held: HeldClock | None = None
-        self._target: Target | None = None
         self._client: FlightClient | None = None
         self._journal = Journal(lambda: self.now_ns)
         self._jumped_ns = 0
@@ -111,23 +105,11 @@ class World:
         self._end()
 
     def _end(self) -> None:
-        self.witnesses.note()
-        if self._held is not None:
-            self._held.release()
         if self._client is not None:
             self._client.close()
             self._client = self._flights = None
-        if self._target is not None:
-            self._target.stop()
-            self._target = None
-        for service in self.services.values():
-            service.stop()
-        self.services.clear()
-        self.witnesses.stop()
+        self._topology.end()
         self._cut.clear()
-        if self._held is not None:
-            self._held.close()
-            self._held = None
 
     def _start(self) -> None:
         attached = self.contract.target.url is not None
@@ -138,7 +120,7 @@ class World:
             )
         if wanted != "real":
             try:
-                self._start_held()
+                self.time = FrozenTime(self._topology.start_held())
             except (ClockUnavailable, ClockIgnored) as error:
                 if wanted == "frozen":
                     raise CouldNotRun(f"the clock cannot be held: {error}") from error
@@ -146,60 +128,19 @@ class World:
                 self.notes.append(f"real time: {error}")
                 self._end()
             else:
+                self._started()
                 return
         self.time = RealTime()
-        self._start_processes({})
+        self._topology.start()
         self._started()
 
-    def _start_held(self) -> None:
-        held = HeldClock(self._supervisor.fresh_directory("clock"))
-        self._held = held
-        self._start_processes(held.environment())
-        self.target.check_alive()
-        parts = [(part, part.pid) for part in self.target.parts()]
-        stores = [each.pid for each in self.services.values()]
-        witnesses = [each.pid for each in self.witnesses.running.values()]
-        for pid in [*(pid for _, pid in parts), *stores, *witnesses]:
-            if pid is not None:
-                held.watch(pid)
-        held.freeze()
-        self.time = FrozenTime(held)
-        if not held.settle(2.0):
-            raise ClockUnavailable(
-                "the target never comes to rest, one of its threads computes without pause",
-                "A held clock needs a target that sleeps when it has nothing to do",
-            )
-        for part, pid in parts:
-            if pid is None:
-                part.check_alive()
-            elif part.listens:
-                held.supports(pid, part.poke)
-            else:
-                held.carries(pid)
-        self._started()
-
-    def _start_processes(self, clock: Mapping[str, str]) -> None:
-        if self.contract.target.url is None:
-            self._start_services(clock)
-        urls = {name: store.url for name, store in self.services.items()}
-        urls |= {name: witness.url for name, witness in self.witnesses.running.items()}
-        self._target = make_target(self.loaded, self._supervisor, urls, clock, self._allow)
-        self._target.start()
+    def _started(self) -> None:
         self._connect()
-
-    def _start_services(self, clock: Mapping[str, str]) -> None:
-        for name, dependency in self.contract.dependencies.items():
-            if dependency.kind == "witness":
-                usual = dependency.usual()
-                self.witnesses.start(Witness(self._supervisor, name, clock, usual=usual))
-                continue
-            maker = SERVICES.get(dependency.kind)
-            if maker is None:
-                raise CouldNotRun(
-                    f"dependency {name}: kind {dependency.kind} cannot be started by this version"
-                )
-            self.services[name] = maker(self._supervisor, name, clock)
-            self.services[name].start()
+        several = any(getattr(each, "workers", 1) > 1 for each in self.contract.promises)
+        pid = self.target.pid
+        self._serving = Serving(pid) if several and pid is not None else None
+        self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
+        self._is_fresh = True
 
     def _connect(self) -> None:
         target = self.target
@@ -218,29 +159,29 @@ class World:
             quiet=self._quiet,
             secured=target.secured,
         )
+        self._flights = UnderWay(self._client, self._journal, self.time, self.witnesses)
         self.logins = Logins(self.composer, self._send_one, lambda: self.now_ns)
         if self._callers is None:
             attached = self.contract.target.url is not None
             start = int.from_bytes(os.urandom(3), "big") if attached else 1
             self._callers = fresh_callers(start, self._avoid)
 
-    def _started(self) -> None:
-        several = any(getattr(each, "workers", 1) > 1 for each in self.contract.promises)
-        pid = self.target.pid
-        self._serving = Serving(pid) if several and pid is not None else None
-        self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)
-        assert self._client is not None
-        self._flights = UnderWay(self._client, self._journal, self.time, self.witnesses)
-        self._is_fresh = True
-
     # -- what the world is --------------------------------------------------------------------
 
     @property
     def target(self) -> Target:
         """The running target."""
-        if self._target is None:
-            raise CouldNotRun("the target is not running")
-        return self._target
+        return self._topology.target
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """The stores that run, by name."""
+        return self._topology.services
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """What stands in for other dependencies."""
+        return self._topology.witnesses
 
     @property
     def now_ns(self) -> int:
@@ -255,7 +196,7 @@ class World:
     @property
     def clock(self) -> HeldClock | None:
         """The held clock, None in real time."""
-        return self._held if self.time.mode == "frozen" else None
+        return self._topology.held
 
     @property
     def serving(self) -> int | None:
@@ -291,7 +232,7 @@ class World:
     @property
     def usable(self) -> bool:
         """Whether the next promise can be played here too."""
-        return not self._spoiled and self._target is not None and self._target.alive()
+        return not self._spoiled and self._topology.alive
 
     def spoil(self) -> None:
         """Something here could not do its part: nothing more may be judged in this world."""
@@ -385,18 +326,10 @@ class World:
         self._journal.cut(dependency, "killed", effect)
 
     def heal(self, dependency: str) -> None:
-        """Bring a store back, empty.
-
-        Its clock runs meanwhile: Valkey measures the clock source when it starts, and would do so
-        for ever on one that stands still.
-        """
-        service = self.services[dependency]
+        """Bring a store back, empty; a held clock runs meanwhile."""
         before = self.now_ns
-        with self._running():
-            service.heal()
-        if self._held is not None:
-            if service.pid is not None:
-                self._held.watch(service.pid)
+        self._topology.heal(self.services[dependency])
+        if self.clock is not None:
             self._journal.moved(before, "settle")
         self._cut.discard(dependency)
         self._journal.healed(dependency, data_kept=False)
@@ -421,17 +354,6 @@ class World:
             self.heal(dependency)
         if self._client is not None:
             self._client.forget()
-
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        """Let a held clock run at the machine's rate, and hold it again."""
-        if self._held is not None:
-            self._held.run()
-        try:
-            yield
-        finally:
-            if self._held is not None:
-                self._held.freeze()
 
     def _quiet(self) -> bool:
         """No answer for a while: jump a frozen clock to the target's own deadline, within bounds."""

@@ -513,3 +513,39 @@ def test_a_dependency_that_cannot_be_started_is_told(
     monkeypatch.setattr("harness.witness.handle.CONTROL", "nowhere")
     with pytest.raises(CouldNotRun, match="dep"), worlds():
         pass
+
+
+def test_the_process_that_holds_a_call_is_killed(tmp_path: Path) -> None:
+    """One worker of two ends, its master starts another, and its caller sees the connection close."""
+    path = tmp_path / "contract.yaml"
+    path.write_text(
+        "contract: 1\nservice: workers\ntarget:\n"
+        f'  command: ["{{python}}", -m, gunicorn, "workers:app", --chdir, {PROGRAM.parent}, -w, "2",\n'
+        '    --threads, "4", --log-level, warning, -b, "127.0.0.1:{port}"]\n'
+        '  env: {DEPENDENCY: "{dep.url}"}\n'
+        "dependencies: {dep: {kind: witness}}\n"
+        "operations: {patient: {call: GET /patient}}\npromises: []\n"
+    )
+    steps: tuple[Step, ...] = (
+        Wait(ns=2 * NS_PER_S),  # the second worker comes a moment after the first
+        Fire(group="warm", times=8, fresh=True),
+        HELD,
+        Fire(group="a"),
+        CountResources(),
+        Kill("a"),
+        CountResources(),
+        Fire(group="b", times=4),
+        Release(dependency="dep"),
+        Mark("end"),
+    )
+    loaded = load(path, words())
+    with Supervisor() as supervisor, World(loaded, supervisor, Seed(1)) as world:
+        shown = play(world, "patient", *steps)
+    assert shown.played.ended is None
+    (call,) = shown.calls()
+    assert (call.error, call.status, shown.step_of(call)) == ("closed", None, 5)
+    assert shown.of(call)[0].state == "gone"
+    before, after = shown.events(Resources)
+    assert len(before.pids) == len(after.pids) == 3
+    assert len(set(before.pids) & set(after.pids)) == 2
+    assert [call.status for call in shown.calls("b")] == [200] * 4

@@ -18,7 +18,7 @@ def ask(token: str | None, timeout_s: float) -> int:
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             answer.read()
-            return answer.status
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
     except (OSError, ValueError):
