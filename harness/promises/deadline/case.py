@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from harness.plan import CountResources, Leave, Trial
@@ -86,7 +87,16 @@ class Case:
             return judged(closes, span, self.promise.slow_client)
         if group == QUICK:
             return None
+        if len(self.seen.groups.get(group, ())) > 1:
+            return self._of_many(index, span)
         return judged(self.terms, span, quick=self._quick())
+
+    def _of_many(self, index: int, span: Span) -> Broken | str | None:
+        """Of calls made together some may wait for a worker: theirs begins when it reaches the witness."""
+        arrivals = self.seen.arrivals[index]
+        if not arrivals:
+            return None
+        return judged(self.terms, replace(span, sent_ns=arrivals[0].target_ns), quick=self._quick())
 
     def _quick(self) -> bool:
         """Whether the machine answered a call that needs no dependency within half a second."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from harness.history import Resources
+from harness.history import Call, Resources
 from harness.models.leaks import COUNTS, Growth, leak
+from harness.models.slots import NEVER
 from harness.promises.deadline import sentences
 from harness.promises.deadline.reading import Seen
 from harness.promises.deadline.trials import AFTER, BEFORE, PROBE
@@ -26,12 +27,13 @@ _REACHED_LEAST: Final = 100
 
 def findings(promise: Deadline, seen: Seen) -> Iterator[Finding]:
     """What grows, and that the service serves no more."""
-    if len(seen.counts) >= COUNTS and not _replaced(seen.counts[:COUNTS]):
+    if len(seen.counts) >= COUNTS and not _replaced(seen.counts[:COUNTS]) and not _waiting(seen):
         for what in _COUNTED:
             yield from _grown(promise, seen, what)
     before, after = _served(seen, BEFORE), _served(seen, AFTER)
     asked = len(seen.group(BEFORE))
-    if asked and seen.group(AFTER) and before == asked and after * 2 < len(seen.group(AFTER)):
+    fewer = before == asked and after * 2 < len(seen.group(AFTER))
+    if asked and fewer and not _still_served(seen):
         yield Finding(
             half="serves",
             said=sentences.serves(before, after),
@@ -65,6 +67,11 @@ def doubt(promise: Deadline, seen: Seen, *, breaker: bool) -> str | None:
             "a process of the service was replaced meanwhile, which hides what it kept; workers that "
             "are not restarted would settle it"
         )
+    if _waiting(seen):
+        return (
+            f"{_waiting(seen)} calls were still under way when resources were counted: the service does "
+            "too little at once; more workers would settle it"
+        )
     for what in _COUNTED:
         counts = _series(seen, what)[:COUNTS]
         if leak(counts, _CALLS_BETWEEN, _allowed(promise, what)).growth is Growth.UNDECIDED:
@@ -96,6 +103,28 @@ def _replaced(counts: Sequence[Resources]) -> bool:
     """Whether a process was there and is not any more."""
     pids = [set(each.pids) for each in counts]
     return any(before - after for before, after in pairwise(pids))
+
+
+def _waiting(seen: Seen) -> int:
+    """Calls that had not ended when resources were counted, which hold some themselves."""
+    counted_ns = [each.at_ns for each in seen.counts[:COUNTS]]
+    calls = [seen.calls[index] for index in seen.group(PROBE)]
+    return sum(
+        any(call.written_ns < at_ns < _ended_ns(call) for at_ns in counted_ns) for call in calls
+    )
+
+
+def _still_served(seen: Seen) -> bool:
+    """Whether the service was busy with a call of the silent time when it was asked again."""
+    asked_ns = min(seen.calls[index].written_ns for index in seen.group(AFTER))
+    return any(
+        seen.arrivals[index] and _ended_ns(seen.calls[index]) > asked_ns
+        for index in seen.group(PROBE)
+    )
+
+
+def _ended_ns(call: Call) -> int:
+    return NEVER if call.ended_ns is None else call.ended_ns
 
 
 def _served(seen: Seen, group: str) -> int:

@@ -40,6 +40,10 @@ LEAKS: Final = "leaks told"
 GAP_NS: Final = 10 * NS_PER_MS
 """``g``: so much before and after the call's own timeout."""
 _LOOKS: Final = 10
+_ONE_BY_ONE: Final = 25
+"""So many D after which even a service that serves one call at a time has done with a batch."""
+_LEFT_ONE_BY_ONE: Final = 60
+"""And with fifty calls whose clients have left, each of which it may still serve for D."""
 _LOOKS_REAL: Final = 4
 _BATCHES: Final = (20, 20, 10)
 _POOL: Final = 20
@@ -254,19 +258,30 @@ def _slow_clients(promise: Deadline, n: Numbers) -> Iterator[Trial]:
 
 def _leaks(n: Numbers) -> Iterator[Trial]:
     """The last two of T1 and T8: two hundred calls each, and twice as many where those say neither."""
-    if n.settle_ns * 20 > _MOST_COUNTED_NS and not n.frozen:
-        cannot = "200 timeouts would take too long on a real clock; a held clock would settle it"
-        yield Trial(name=f"T1 leaks{n.suffix}", purpose=_LEFT, steps=(), cannot=cannot)
+    yield from _twice(n, "T1 leaks", _LEFT, leaves=False)
+    leavers = "200 clients that go away meanwhile leave nothing behind"
+    if n.frozen:
+        yield from _twice(n, "T8 leavers", leavers, leaves=True)
         return
-    for name, purpose, leaves in (
-        ("T1 leaks", _LEFT, False),
-        ("T8 leavers", "200 clients that go away meanwhile leave nothing behind", True),
-    ):
-        steps = tuple(_counting(n, leaves=leaves))
-        mark = f"{LEAKS} {name}{n.suffix}"
-        first = Trial(name=f"{name}{n.suffix}", purpose=purpose, steps=steps, needed=False)
-        yield first
-        yield replace(first, name=f"{name} again{n.suffix}", needed=True, unless=frozenset({mark}))
+    cannot = (
+        "200 calls that nobody waits for would take too long on a real clock; a held one settles it"
+    )
+    name = f"T8 leavers{n.suffix}"
+    yield Trial(name=name, purpose=leavers, steps=(), needed=False, cannot=cannot)
+
+
+def _twice(n: Numbers, name: str, purpose: str, *, leaves: bool) -> Iterator[Trial]:
+    """The trial, and the same again where the first says neither."""
+    again = f"{name} again{n.suffix}"
+    if not n.frozen and n.d_ns * 20 > _MOST_COUNTED_NS:
+        cannot = "200 timeouts would take too long on a real clock; a held clock would settle it"
+        yield Trial(name=again, purpose=purpose, steps=(), cannot=cannot)
+        return
+    steps = tuple(_counting(n, leaves=leaves))
+    first = Trial(name=f"{name}{n.suffix}", purpose=purpose, steps=steps, needed=False)
+    yield first
+    marks = frozenset({f"{LEAKS} {first.name}"})
+    yield replace(first, name=again, needed=True, unless=marks)
 
 
 _LEFT: Final = (
@@ -276,8 +291,10 @@ _LEFT: Final = (
 
 def _counting(n: Numbers, *, leaves: bool) -> Iterator[Step]:
     """Counts before, and after each 50 calls, while the dependency is silent still; then it lets go."""
+    settle_ns = _LEFT_ONE_BY_ONE * n.d_ns if leaves else n.settle_ns
+    look_ns = _ONE_BY_ONE * n.d_ns if n.frozen else n.look_ns
     yield n.fire(BEFORE, _POOL)
-    yield Jump(most_ns=n.look_ns)
+    yield Jump(most_ns=look_ns)
     yield Wait(ns=n.settle_ns)
     yield CountResources()
     for each in n.dependencies:
@@ -286,13 +303,13 @@ def _counting(n: Numbers, *, leaves: bool) -> Iterator[Step]:
         for batch, times in enumerate(_BATCHES, start=1):
             group = f"{PROBE} {step}.{batch}"
             yield n.fire(group, times)
-            yield Leave(group=group) if leaves else Jump(most_ns=n.look_ns)
-        yield Wait(ns=n.settle_ns)
+            yield Leave(group=group) if leaves else Jump(most_ns=look_ns)
+        yield Wait(ns=settle_ns)
         yield CountResources()
     for each in n.dependencies:
         yield Answering(dependency=each)
     yield n.fire(AFTER, _POOL)
-    yield Jump(most_ns=n.look_ns)
+    yield Jump(most_ns=look_ns)
     yield from n.heal
     yield Wait(ns=n.settle_ns)
     yield CountResources()

@@ -90,7 +90,7 @@ def honest(rng: Random) -> tuple[Deadline, Policy]:
         rounding_ns=rng.choice((0, NS_PER_MS, 2 * NS_PER_MS)),
         half_ns=rng.choice((0, 7 * NS_PER_S)),
         warm=rng.choice((0, 0, 10, 40)),
-        hands=rng.choice((0, 25, 40)),
+        hands=rng.choice((0, 0, 1, 2, 5, 25, 40)),
     )
     words: dict[str, Any] = {"within": format_duration(d_ns)}
     if policy.half_ns:
@@ -120,7 +120,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "leaks a descriptor in four": lambda p, d: replace(p, leak=(0, 25)),
     "leaks until the dependency lets go": lambda p, d: replace(p, leak=(0, 100), lets_go=True),
     "leaks on clients that leave": lambda p, d: replace(p, gone_leak=(0, 100)),
-    "a hand lost each time": lambda p, d: replace(p, hands=150, hands_leak=True),
+    "a hand lost each time": lambda p, d: replace(p, hands=30, hands_leak=True),
     "gives up on calls too early": lambda p, d: replace(p, attempt_ns=d // 4),
     "uses what comes too late": lambda p, d: replace(p, attempt_ns=d),
 }
