@@ -28,7 +28,7 @@ from allure_commons.types import AttachmentType, LabelType
 
 from harness.record import PromiseRecord, RunRecord, TrialRecord, write_text
 from harness.render.case import Unreadable, read_case
-from harness.render.story import rows_of
+from harness.render.story import rows_of, words_of
 from harness.render.text import clean, shorten
 
 _STATUS: Final = {"kept": Status.PASSED, "broken": Status.FAILED, "unknown": Status.BROKEN}
@@ -123,7 +123,7 @@ def _attach(logger: Any, test: TestResult, part: PromiseRecord, directory: Path)
     except (OSError, Unreadable):
         return
     lines = [f"{row.time:>14}  {row.what}  {row.detail}".rstrip() for row in rows_of(case)]
-    timeline = clean("\n".join([case.said, "", *lines, ""]))
+    timeline = clean("\n".join([case.said, "", *lines, "", *words_of(case), ""]))
     for name, text, kind in (
         ("timeline", timeline, AttachmentType.TEXT),
         ("counterexample", body, AttachmentType.JSON),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-_MOST_BYTES = 256 << 20
+_MOST_BYTES: Final = 256 << 20
+
+Ns = Annotated[int, Field(ge=-(1 << 63), le=1 << 63)]
+"""An instant or a span in nanoseconds, of a size that clocks have."""
 
 Reading = Literal["admitted", "refused", "other", "lost"]
 
@@ -17,54 +20,86 @@ class Unreadable(Exception):
     """A counterexample that cannot be shown; the text says why."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Of a file that others wrote: what is not needed is not looked at."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class ShownCall(_Part):
-    """One call; target time in nanoseconds."""
+class ShownCall(Part):
+    """One call; ``written_ns`` and ``ended_ns`` on the machine's clock, the others on the target's."""
 
     index: int
     reading: Reading
     operation: str
     caller: str
-    sent_target_ns: int
+    sent_target_ns: Ns
     status: int | None = None
     error: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
+    token: str | None = None
+    written_ns: Ns = 0
+    ended_ns: Ns | None = None
+    ended_target_ns: Ns | None = None
 
 
-class Happening(_Part):
-    """A clock move, a fault's begin or end, a start; only the fields of its event are set."""
+class ShownArrival(Part):
+    """What a dependency saw of a call; ``at_ns`` and ``ended_ns`` on the machine's clock."""
+
+    dependency: str
+    number: int
+    token: str | None = None
+    at_ns: Ns
+    target_ns: Ns
+    state: Literal["held", "answered", "cut", "gone"]
+    status: int | None = None
+    ended_ns: Ns | None = None
+    ended_target_ns: Ns | None = None
+
+
+class Happening(Part):
+    """A clock move, a fault's begin or end, a rest, a count; only the fields of its event are set."""
 
     event: str
-    target_ns: int | None = None
-    from_target_ns: int | None = None
-    to_target_ns: int | None = None
+    at_ns: Ns = 0
+    target_ns: Ns | None = None
+    from_target_ns: Ns | None = None
+    to_target_ns: Ns | None = None
     dependency: str = ""
     fault: str = ""
     effect: int | None = None
+    pids: tuple[int, ...] = ()
+    threads: int = 0
+    descriptors: int = 0
+    connections: int = 0
 
 
-class ShownTrial(_Part):
+class ShownPromise(Part):
+    """What was promised; its other words belong to its kind."""
+
+    kind: str = ""
+
+
+class ShownTrial(Part):
     """The trial that showed it."""
 
     name: str
     purpose: str = ""
 
 
-class ShownSize(_Part):
+class ShownSize(Part):
     """How large a plan was before it was shrunk."""
 
     steps: int
     calls: int
 
 
-class Case(_Part):
+class Case(Part):
     """What showed a promise broken."""
 
     format: Literal["stormproof-counterexample"]
+    promise: ShownPromise = ShownPromise()
     trial: ShownTrial
     shrunk_from: ShownSize | None = None
     clock: str = "frozen"
@@ -76,7 +111,26 @@ class Case(_Part):
     broken_in: int = 1
     worlds: int = 1
     calls: tuple[ShownCall, ...]
+    arrivals: tuple[ShownArrival, ...] = ()
     events: tuple[Happening, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Of the promise that is broken."""
+        return self.promise.kind
+
+    @property
+    def held(self) -> bool:
+        """The clock was held, so it moved only where it was moved."""
+        return self.clock == "frozen"
+
+    @property
+    def origin_ns(self) -> int:
+        """Target time from which all instants are told: where the proof begins, or the first call."""
+        told = self.number("origin_ns")
+        return (
+            min((call.sent_target_ns for call in self.calls), default=0) if told is None else told
+        )
 
     def number(self, name: str) -> int | None:
         """A whole number of the proof, None where it has none of that name."""

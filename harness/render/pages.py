@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.render import text
+from harness.render.strip import WORDS, BarKind
 from harness.render.view import RunView
 
 SUMMARY_MOST_BYTES: Final = 400_000
@@ -27,6 +28,8 @@ _LEGEND: Final = {
     "other": "another answer",
     "lost": "no answer",
 }
+_WOVEN: Final[dict[BarKind, str]] = {"open": "refused", "half-open": "other", "over": "excess"}
+"""Bars that are told apart by a pattern too, not by colour alone."""
 
 
 def templates_directory() -> Path:
@@ -41,8 +44,9 @@ def html(run: RunView) -> str:
     style = (templates_directory() / "report.css").read_text(encoding="utf-8")
     digest = b64encode(sha256(style.encode()).digest()).decode()
     page = _pages().get_template("report.html.jinja")
+    words = {"legend": _LEGEND, "strip_words": WORDS, "woven": _WOVEN, "bars": get_args(BarKind)}
     ours = {"style": Markup(style), "style_hash": Markup(f"sha256-{digest}")}  # noqa: S704 (our file)
-    return page.render(run=run, legend=_LEGEND, **ours).lstrip()
+    return page.render(run=run, **words, **ours).lstrip()
 
 
 def markdown(run: RunView) -> str:

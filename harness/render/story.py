@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.render.case import Case, ShownCall
-from harness.render.figure import Figure, described, figure
+from harness.render.drawing import Drawing, drawing
+from harness.render.happened import Line, lines
 from harness.render.text import count, seconds, shorten
 from harness.render.timeline import Column, Outage, Timeline, timeline
 
@@ -17,6 +18,10 @@ _MANY: Final = 60
 """From so many promises on, each gets less room."""
 
 _HEADERS_MOST: Final = 12
+_COMPLETES: Final = "The call that completes the proof"
+_SAW: Final = "What the last call of the proof was answered in the end"
+RATE_LIMIT: Final = "rate_limit"
+"""The kind whose calls are counted: its timeline tells of instants, not of calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +48,10 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of a counterexample's timeline."""
-
-    time: str
-    what: str
-    detail: str
-    kind: str
-    decisive: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The call that completed the proof, as its client saw it."""
 
+    title: str
     call: str
     said: str
     headers: tuple[tuple[str, str], ...]
@@ -69,26 +64,23 @@ class CaseView:
     """A counterexample, laid out."""
 
     said: str
-    figure: Figure
-    described: str
+    drawing: Drawing
     caption: str
-    rows: tuple[Row, ...]
+    rows: tuple[Line, ...]
+    third: str
     answer: Answer | None
     seen: str
 
 
 def case_view(case: Case, verdict: str, room: Room) -> CaseView:
-    line = timeline(case)
-    later = (
-        f" {count(line.later, 'later call')} of this trial are in the file." if line.later else ""
-    )
+    drawn = drawing(case)
     return CaseView(
         said=case.said,
-        figure=figure(case, line),
-        described=described(case, line),
-        caption=f"{case.trial.name}: {case.trial.purpose}.{_shrunk(case)}{later}",
-        rows=tuple(_rows(line)),
-        answer=_answer(case, room),
+        drawing=drawn,
+        caption=f"{case.trial.name}: {case.trial.purpose}.{_shrunk(case)}{_later(case)}",
+        rows=_told(case, drawn),
+        third="answers" if case.kind == RATE_LIMIT else "who",
+        answer=None if drawn.proved_ns is not None else _answer(case, room),
         seen=_seen(case, verdict),
     )
 
@@ -97,7 +89,14 @@ def _shrunk(case: Case) -> str:
     before = case.shrunk_from
     if before is None:
         return ""
-    return f" The smallest plan found that shows it, of {count(before.calls, 'call')} at first."
+    fewer = before.calls > len(case.calls)
+    first = count(before.calls, "call") if fewer else count(before.steps, "step")
+    return f" The smallest plan found that shows it, of {first} at first."
+
+
+def _later(case: Case) -> str:
+    later = timeline(case).later if case.kind == RATE_LIMIT else 0
+    return f" {count(later, 'later call')} of this trial are in the file." if later else ""
 
 
 def _seen(case: Case, verdict: str) -> str:
@@ -108,26 +107,37 @@ def _seen(case: Case, verdict: str) -> str:
     return f"intermittent: in {case.broken_in} of {count(case.worlds, 'fresh world')}"
 
 
-def rows_of(case: Case) -> tuple[Row, ...]:
+def rows_of(case: Case) -> tuple[Line, ...]:
     """The timeline of a counterexample, line by line."""
-    return tuple(_rows(timeline(case)))
+    return _told(case, drawing(case))
 
 
-def _rows(line: Timeline) -> Iterator[Row]:
+def words_of(case: Case) -> tuple[str, ...]:
+    """What its drawing shows beside the timeline."""
+    return drawing(case).words
+
+
+def _told(case: Case, drawn: Drawing) -> tuple[Line, ...]:
+    if case.kind == RATE_LIMIT:
+        return tuple(_rows(timeline(case)))
+    return tuple(lines(case, drawn.proved_ns))
+
+
+def _rows(line: Timeline) -> Iterator[Line]:
     """What happened, in order: calls, moves of the clock between them, outages."""
-    happened: list[tuple[int, int, Column | Row]] = sorted(
+    happened: list[tuple[int, int, Column | Line]] = sorted(
         [(column.from_ns, 1, column) for column in line.columns] + list(_edges(line.outages)),
         key=lambda each: each[:2],
     )
     now_ns = line.columns[0].from_ns if line.columns else 0
     if line.window[0] < min([now_ns, *(at_ns for at_ns, _, _ in happened)]):
         since = seconds(line.window[0], line.decimals)
-        yield Row(time=since, what="from here on every call counts", detail="", kind="move")
+        yield Line(time=since, what="from here on every call counts", detail="", kind="move")
     for at_ns, _, what in happened:
         if at_ns > now_ns:
             passed = seconds(at_ns - now_ns, line.decimals)
             word = "the clock is moved" if line.held else "time passes"
-            yield Row(time=f"+ {passed}", what=word, detail="", kind="move")
+            yield Line(time=f"+ {passed}", what=word, detail="", kind="move")
         if isinstance(what, Column):
             yield _calls(what, line.decimals)
             now_ns = max(now_ns, what.to_ns)
@@ -136,19 +146,19 @@ def _rows(line: Timeline) -> Iterator[Row]:
             now_ns = max(now_ns, at_ns)
 
 
-def _edges(outages: Sequence[Outage]) -> Iterator[tuple[int, int, Row]]:
+def _edges(outages: Sequence[Outage]) -> Iterator[tuple[int, int, Line]]:
     for outage in outages:
         counted = f"its effect was counted {count(outage.effect, 'time')}" if outage.effect else ""
         what = f"{outage.dependency}: {outage.fault or 'down'}"
         time = seconds(outage.from_ns)
-        yield outage.from_ns, 0, Row(time=time, what=what, detail=counted, kind="fault")
+        yield outage.from_ns, 0, Line(time=time, what=what, detail=counted, kind="fault")
         if outage.to_ns is not None:
             time = seconds(outage.to_ns)
             back = f"{outage.dependency}: answers again"
-            yield outage.to_ns, 0, Row(time=time, what=back, detail="", kind="fault")
+            yield outage.to_ns, 0, Line(time=time, what=back, detail="", kind="fault")
 
 
-def _calls(column: Column, decimals: int) -> Row:
+def _calls(column: Column, decimals: int) -> Line:
     time = seconds(column.from_ns, decimals)
     if column.to_ns > column.from_ns:
         time = f"{time} to {seconds(column.to_ns, decimals)}"
@@ -165,7 +175,7 @@ def _calls(column: Column, decimals: int) -> Row:
     said = "the proof" if decisive == kinds.total() else f"{decisive:,} of them are the proof"
     detail = f"{answers}; {said}" if decisive else answers
     what = f"{count(kinds.total(), 'call')}: {parts}"
-    return Row(time=time, what=what, detail=detail, kind="calls", decisive=decisive > 0)
+    return Line(time=time, what=what, detail=detail, kind="calls", decisive=decisive > 0)
 
 
 def _answer(case: Case, room: Room) -> Answer | None:
@@ -173,7 +183,9 @@ def _answer(case: Case, room: Room) -> Answer | None:
     last = by_index.get(case.witness[-1]) if case.witness else None
     if last is None:
         return None
+    is_complete = case.kind == RATE_LIMIT
     return Answer(
+        title=_COMPLETES if is_complete else _SAW,
         call=f"{last.operation} by {last.caller}, {last.reading}",
         said=_said(last),
         headers=tuple(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from html import escape
 from typing import Final
 
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
 
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -69,6 +70,28 @@ def seconds(ns: int, decimals: int = 3) -> str:
     sign = "-" if ns < 0 and rounded else ""
     fraction = f"{rounded % NS_PER_S:09d}"[:decimals]
     return f"{sign}{rounded // NS_PER_S}.{fraction} s"
+
+
+def decimals_of(instants_ns: Collection[int]) -> int:
+    """As many decimals of a second as keep these instants apart: 3, 6 or 9.
+
+    >>> decimals_of([0, 59_998_000_000]), decimals_of([0, 1_500])
+    (3, 6)
+    """
+    for decimals in (3, 6):
+        if len({round(ns / 10 ** (9 - decimals)) for ns in instants_ns}) == len(instants_ns):
+            return decimals
+    return 9
+
+
+def span(ns: int) -> str:
+    """A span as people say it: ms below a second, seconds above, no more decimals than it has of three.
+
+    >>> span(102_000_000), span(1_500_000_000), span(1_234_567)
+    ('102 ms', '1.5 s', '1.235 ms')
+    """
+    unit, name = (NS_PER_MS, "ms") if abs(ns) < NS_PER_S else (NS_PER_S, "s")
+    return f"{f'{ns / unit:,.3f}'.rstrip('0').rstrip('.')} {name}"
 
 
 def markdown(text: str) -> str:

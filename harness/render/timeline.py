@@ -10,6 +10,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from harness.render.case import Case, Happening, Reading, ShownCall
+from harness.render.text import decimals_of
 
 COLUMNS_MOST: Final = 8
 _BUCKETS_MOST: Final = 32
@@ -73,8 +74,7 @@ def timeline(case: Case) -> Timeline:
     proof = frozenset(case.witness)
     decisive = [call.sent_target_ns for call in case.calls if call.index in proof]
     first_ns = min((call.sent_target_ns for call in case.calls), default=0)
-    origin_ns = case.number("origin_ns")
-    origin_ns = first_ns if origin_ns is None else origin_ns
+    origin_ns = case.origin_ns
     from_ns, to_ns = case.number("from_ns"), case.number("to_ns")
     if from_ns is None or to_ns is None:
         from_ns, to_ns = min(decisive, default=first_ns), max(decisive, default=first_ns)
@@ -91,8 +91,8 @@ def timeline(case: Case) -> Timeline:
         window=window,
         outages=outages,
         later=len(case.calls) - len(shown),
-        held=case.clock == "frozen",
-        decimals=_decimals(columns),
+        held=case.held,
+        decimals=decimals_of([column.from_ns for column in columns]),
     )
 
 
@@ -199,11 +199,3 @@ def _outage(event: Happening, origin_ns: int, to_ns: int | None) -> Outage:
         from_ns=(event.target_ns or 0) - origin_ns,
         to_ns=to_ns,
     )
-
-
-def _decimals(columns: Sequence[Column]) -> int:
-    starts = [column.from_ns for column in columns]
-    for decimals in (3, 6):
-        if len({round(ns / 10 ** (9 - decimals)) for ns in starts}) == len(starts):
-            return decimals
-    return 9

@@ -47,7 +47,8 @@ def counterexample(
     """The file of a counterexample; ``values`` take the place of what they name."""
     return {
         "format": "stormproof-counterexample",
-        "version": 2,
+        "version": 3,
+        "promise": {"kind": "rate_limit"},
         "trial": {"name": "T1 edge", "purpose": "one more than the limit"},
         "clock": "frozen",
         "half": "upper",
