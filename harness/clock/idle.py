@@ -14,7 +14,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from harness.clock.page import FOREVER_NS, Kind, Page, Slot
+from harness.clock.page import Kind, Page, Slot
 from harness.clock.threads import Scan, Threads
 from harness.clock.unsent import Unsent
 
@@ -63,14 +63,14 @@ class IdleRule:
     def waiting(self, proof: Scan) -> Iterator[Slot]:
         """The waits and timers with an end, of those that could run."""
         alive = {pid for pid, _ in proof.asleep}
-        for slot in self._page.slots():
-            if slot.blocked and slot.deadline_ns != FOREVER_NS and not slot.armed:
+        for slot in self._page.waits():
+            if not slot.armed:
                 is_timer = slot.kind >= Kind.ITIMER
                 if slot.pid in alive if is_timer else (slot.pid, slot.tid) in proof.asleep:
                     yield slot
 
     def _owners(self) -> set[int]:
-        return {slot.pid for slot in self._page.slots()}
+        return self._page.owners()
 
     def _is_complete(self) -> bool:
         return self.threads.is_complete(self._owners())

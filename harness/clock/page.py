@@ -26,6 +26,7 @@ USED_AT = 52  # used, capacity, unslotted, sliced: four words
 SLOT = struct.Struct(
     "<QIIqqQqQII"
 )  # owner state kind deadline period waits seen reads signal armed
+OWNER = struct.Struct("<Q56x")
 BLOCKED, REAL = 1, 2
 
 
@@ -156,26 +157,22 @@ class Page:
 
     def slots(self) -> Iterator[Slot]:
         """All slots that have an owner; one that died may be among them."""
-        used = self.slots_used
-        raw = self._map[HEADER_BYTES : HEADER_BYTES + SLOT_BYTES * used]
-        for index, values in enumerate(SLOT.iter_unpack(raw)):
-            owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, signal, armed = (
-                values
-            )
-            if owner:
-                yield Slot(
-                    index=index,
-                    pid=owner >> 32,
-                    tid=owner & 0xFFFFFFFF,
-                    kind=kind,
-                    blocked=state == BLOCKED,
-                    deadline_ns=deadline_ns,
-                    period_ns=period_ns,
-                    seen_ns=seen_ns,
-                    reads=reads,
-                    signal=signal,
-                    armed=armed != 0,
-                )
+        for index, values in enumerate(SLOT.iter_unpack(self._used())):
+            if values[0]:
+                yield slot_of(index, values)
+
+    def waits(self) -> Iterator[Slot]:
+        """Those whose owner is blocked, and not for ever."""
+        for index, values in enumerate(SLOT.iter_unpack(self._used())):
+            if values[0] and values[1] == BLOCKED and values[3] != FOREVER_NS:
+                yield slot_of(index, values)
+
+    def owners(self) -> set[int]:
+        """The processes that own a slot; one that died may be among them."""
+        return {owner >> 32 for (owner,) in OWNER.iter_unpack(self._used()) if owner}
+
+    def _used(self) -> bytes:
+        return self._map[HEADER_BYTES : HEADER_BYTES + SLOT_BYTES * self.slots_used]
 
     def renew_timer(self, slot: Slot, now_ns: int) -> None:
         """Note that a timer has fired: wait for its next period, or no more.
@@ -189,6 +186,24 @@ class Page:
         missed = (now_ns - slot.deadline_ns) // slot.period_ns
         next_ns = slot.deadline_ns + slot.period_ns * (missed + 1)
         struct.pack_into("<q", self._map, at + 16, next_ns)
+
+
+def slot_of(index: int, values: tuple[int, ...]) -> Slot:
+    """A slot, of the words that it is made of."""
+    owner, state, kind, deadline_ns, period_ns, _waits, seen_ns, reads, signal, armed = values
+    return Slot(
+        index=index,
+        pid=owner >> 32,
+        tid=owner & 0xFFFFFFFF,
+        kind=kind,
+        blocked=state == BLOCKED,
+        deadline_ns=deadline_ns,
+        period_ns=period_ns,
+        seen_ns=seen_ns,
+        reads=reads,
+        signal=signal,
+        armed=armed != 0,
+    )
 
 
 def load(library: Path) -> ctypes.CDLL:
