@@ -33,7 +33,7 @@ def findings(promise: Deadline, seen: Seen) -> Iterator[Finding]:
     before, after = _served(seen, BEFORE), _served(seen, AFTER)
     asked = len(seen.group(BEFORE))
     fewer = before == asked and after * 2 < len(seen.group(AFTER))
-    if asked and fewer and not _still_served(seen):
+    if asked and fewer and all(span.exact for span in seen.spans.values()):
         yield Finding(
             half="serves",
             said=sentences.serves(before, after),
@@ -111,15 +111,6 @@ def _waiting(seen: Seen) -> int:
     calls = [seen.calls[index] for index in seen.group(PROBE)]
     return sum(
         any(call.written_ns < at_ns < _ended_ns(call) for at_ns in counted_ns) for call in calls
-    )
-
-
-def _still_served(seen: Seen) -> bool:
-    """Whether the service was busy with a call of the silent time when it was asked again."""
-    asked_ns = min(seen.calls[index].written_ns for index in seen.group(AFTER))
-    return any(
-        seen.arrivals[index] and _ended_ns(seen.calls[index]) > asked_ns
-        for index in seen.group(PROBE)
     )
 
 

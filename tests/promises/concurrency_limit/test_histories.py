@@ -113,6 +113,7 @@ def test_the_end_of_a_call_gives_one_slot_back() -> None:
     """Once: not twice, and not never, whichever way it ends."""
     assert halves("hhx; e; hhx;", Terms(limit=2, queue=0)) == ["twice"]
     assert halves("hhx; e; hx;", Terms(limit=2, queue=0)) == []
+    assert halves("hhx; e e; hhh;", Terms(limit=2, queue=0)) == ["upper"]
     assert halves("hhx; e; x;", Terms(limit=2, queue=0)) == ["lost"]
 
 

@@ -40,6 +40,7 @@ def test_a_narrow_service_is_never_accused(width: int, control: bool) -> None:
     verdict, _ = verify(promise(**WORDS), narrow, rng, control=control)
     assert verdict.status is Status.UNKNOWN, verdict
     assert "would settle it" in verdict.reason
+    assert f"serves {width} calls at once" in verdict.reason or not control
 
 
 @pytest.mark.parametrize("control", [True, False])

@@ -90,6 +90,13 @@ def test_a_plan_that_ended_early_says_why() -> None:
     assert "the listen queue cannot be filled" in result.verdict.reason
 
 
+def test_calls_that_wait_for_a_worker_are_no_leak() -> None:
+    """Their connections are counted too: what is proved is that nobody serves them any more."""
+    lost = replace(bounded(D_NS), hands=30, hands_leak=True)
+    verdict = play("T1 leaks", Timed(lost)).verdict
+    assert [each.half for each in verdict.findings] == ["serves"]
+
+
 class Uneven(Timed):
     """Counts as in the definition: 10, 17, 24, 27, 33 threads."""
 
