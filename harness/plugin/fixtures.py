@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from harness.plugin.handles import ClockHandle, TargetHandle
+from harness.plugin.handles import ClockHandle, TargetHandle, WitnessHandle, witness_of
 from harness.plugin.session import Session, user_properties
 from harness.verdict import Status
 
@@ -88,6 +88,28 @@ def clock(_world: World) -> ClockHandle:
 def services(_world: World) -> Mapping[str, Service]:
     """The running stores by the names of the contract's dependencies."""
     return _world.services
+
+
+@pytest.fixture
+def witness(contract: Contract, request: pytest.FixtureRequest) -> Iterator[WitnessHandle]:
+    """A scripted dependency: the contract's first witness, or ``witness["name"]``.
+
+    It answers as usual until the test says otherwise: ``witness.answer(503)``, ``witness.hold()``
+    and ``witness.release()``, ``witness.script((Rule(...),))`` with the rules of `harness.script`,
+    ``witness.reach("refuse")``. It tells what it saw in this test: ``witness.arrivals()``,
+    ``witness.held()``, ``witness.truth()``. Each test begins with the usual answers.
+
+    While it holds a call that another thread makes, ``clock.advance("31s")`` lets the target's time
+    pass, so that its timeouts run; ``witness.await_arrivals(1)`` first waits until the call is there.
+    """
+    if all(each.kind != "witness" for each in contract.dependencies.values()):
+        raise pytest.UsageError("the contract has no dependency of `kind: witness`")
+    world: World = request.getfixturevalue("_world")
+    world.land()
+    try:
+        yield witness_of(world)
+    finally:
+        world.land()
 
 
 @pytest.fixture
