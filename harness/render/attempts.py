@@ -45,6 +45,7 @@ class Proof(Part):
     origin_ns: Ns
     attempts: tuple[_Attempt, ...]
     k: int | None = None
+    most: int | None = None
     advised_ns: Ns | None = None
     least_ns: Ns | None = None
     total_ns: Ns | None = None
@@ -132,7 +133,7 @@ def draw(case: Case, proof: Proof) -> Strip | None:
         said = f"{each.k}: {each.method} {each.outcome}".strip()
         sheet.named_bar(x(since(each.arrived_ns)), to_x, "asked", _BAR_PX, said, proves=is_hot)
         sheet.y += _BAR_PX + 4
-    fatal = next((x(since(e.arrived_ns)) for e in shown if e.k in proved), None)
+    fatal = next((x(since(each.arrived_ns)) for each in shown if each.k in proved), None)
     return sheet.done(fatal)
 
 
@@ -141,7 +142,9 @@ def _answer(status: int | None, error: str | None) -> str:
 
 
 def _proved(proof: Proof) -> frozenset[int]:
-    """The attempt that came when it should not have, where there is one."""
+    """The attempts that came when they should not have."""
+    if proof.most is not None:
+        return frozenset(each.k for each in proof.attempts if each.k > proof.most)
     return frozenset() if proof.k is None else frozenset({proof.k + (proof.total_ns is None)})
 
 
@@ -150,7 +153,8 @@ def _proved(proof: Proof) -> frozenset[int]:
 
 def waits(proof: Proof) -> tuple[Wait, ...]:
     """Each wait that a band is declared for, or that the dependency advised."""
-    found = [_wait(proof, each) for each in few(proof.attempts[:-1], _FIRST, _LAST)]
+    declared = proof.attempts[: (proof.most or len(proof.attempts)) - 1]
+    found = [_wait(proof, each) for each in few(declared, _FIRST, _LAST)]
     return tuple(each for each in found if each is not None)
 
 
