@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fixtures.mutants import MUTANTS, OTHER_WORDS, TARGETS, Mutant
 from harness.runner.verify import PromiseResult
+from harness.seeds import Seed
 from harness.verdict import Status
 from tests.quality.examine import examine, reference, with_module
 
@@ -74,9 +75,18 @@ def mutant_row(mutant: Mutant, only: Iterable[str] | None = None, *, thorough: b
 
 
 def mutant_rows(*, thorough: bool) -> Iterator[Row]:
-    """All planted defects, all promises of their contracts."""
+    """All planted defects, each with what it breaks and what stands beside that."""
     for mutant in MUTANTS:
-        yield mutant_row(mutant, thorough=thorough)
+        yield mutant_row(mutant, looked_at(mutant), thorough=thorough)
+
+
+def looked_at(mutant: Mutant) -> set[str]:
+    """The promises of the kinds that it breaks, and one of another kind: nobody else is accused."""
+    promises = reference(mutant.words or mutant.target).contract.promises
+    kinds = {promise.kind for promise in promises if promise.id in mutant.breaks}
+    others = sorted(promise.id for promise in promises if promise.kind not in kinds)
+    beside = Seed(11).stream(f"beside {mutant.name}").sample(others, min(1, len(others)))
+    return {promise.id for promise in promises if promise.kind in kinds} | set(beside)
 
 
 def markdown(rows: Iterable[Row]) -> Iterator[str]:

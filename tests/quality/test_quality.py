@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.mutants import MUTANTS, OTHER_WORDS, TARGETS, Mutant
+from fixtures.mutants import (
+    MUTANTS,
+    OTHER_WORDS,
+    TARGETS,
+    Mutant,
+    breaker,
+    bulkhead,
+    deadline,
+    retry,
+)
 from fixtures.strangers import STRANGERS, Side, Stranger
 from harness.seeds import Seed
 from harness.verdict import Status
@@ -13,14 +22,18 @@ from tests.quality.matrix import mutant_row
 from tests.quality.strangers import half, judged, why_not
 
 _DRAWN = Seed(11)
+_GUARDED = frozenset({*breaker.MUTANTS, *retry.MUTANTS, *deadline.MUTANTS, *bulkhead.MUTANTS})
 
 
 def _sample() -> list[Mutant]:
-    """Some planted defects of each target, and some under words that are not their own."""
+    """Some planted defects of each kind of promise, and some under words that are not their own."""
     rng = _DRAWN.stream("mutants")
-    of_targets = [[m for m in MUTANTS if m.target == name and not m.words] for name in TARGETS]
-    others = [m for m in MUTANTS if m.words]
-    return [m for group in (*of_targets, others) for m in rng.sample(group, 4)]
+    rates = [m for m in MUTANTS if m not in _GUARDED]
+    of_targets = [[m for m in rates if m.target == name and not m.words] for name in TARGETS]
+    others = [m for m in rates if m.words]
+    drawn = [m for group in (*of_targets, others) for m in rng.sample(group, 3)]
+    kinds = (breaker.MUTANTS, retry.MUTANTS, deadline.MUTANTS, bulkhead.MUTANTS)
+    return drawn + [m for group in kinds for m in rng.sample(group, 1)]
 
 
 @pytest.mark.parametrize("name", [*TARGETS, *_DRAWN.stream("other words").sample(OTHER_WORDS, 2)])
