@@ -44,42 +44,55 @@ def trip(contract: str) -> Consecutive | Weak | Timed:
     raise ValueError(f"{contract!r} is no contract")
 
 
+class _Writer:
+    """Writes points down, each at an instant of order of its own, but for bursts."""
+
+    def __init__(self) -> None:
+        self.made: list[Point] = []
+        self.held: list[int] = []
+        self.now = 0
+        self.calls, self.order = count(), count()
+
+    def point(self, what: What, call: int, at: int, outcome: Outcome | None = None) -> None:
+        span, time = (at, at), (self.now, self.now)
+        self.made.append(Point(what=what, call=call, order=span, time=time, outcome=outcome))
+
+    def burst(self, times: int, arrive: int) -> None:
+        at = next(self.order)
+        for place in range(times):
+            call = next(self.calls)
+            self.point(What.ADMITTED if place < arrive else What.REJECTED, call, at)
+            self.held += [call] * (place < arrive)
+
+    def one(self, what: str) -> None:
+        if what.startswith("e"):
+            outcome = _OUTCOMES[what[1]]
+            self.point(What.ENDED, self.held.pop(0), next(self.order), outcome)
+            return
+        call = next(self.calls)
+        if what in "xw":
+            self.point(What.REJECTED if what == "x" else What.STUCK, call, next(self.order))
+            return
+        self.point(What.ADMITTED, call, next(self.order))
+        if what == "H":
+            self.held.append(call)
+        else:
+            self.point(What.ENDED, call, next(self.order), _OUTCOMES[what])
+
+
 def points(text: str) -> tuple[Point, ...]:
-    """All points of a history; each token is an instant of order of its own."""
-    made: list[Point] = []
-    held: list[int] = []
-    now = 0
-    calls, order = count(), count()
-
-    def point(what: What, call: int, at: int, outcome: Outcome | None = None) -> None:
-        made.append(Point(what=what, call=call, order=(at, at), time=(now, now), outcome=outcome))
-
+    """All points of a history."""
+    writer = _Writer()
     for token in text.split():
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise ValueError(f"{token!r} is no part of a history")
         what, number = match["what"], match["count"]
         if what == "+":
-            now += int(Fraction(number) * NS_PER_S)
-            continue
-        times = int(number or 1)
-        if what == "b":
-            at, arrive = next(order), int(match["arrive"])
-            for place in range(times):
-                call = next(calls)
-                point(What.ADMITTED if place < arrive else What.REJECTED, call, at)
-                held += [call] * (place < arrive)
-            continue
-        for _ in range(times):
-            if what.startswith("e"):
-                point(What.ENDED, held.pop(0), next(order), _OUTCOMES[what[1]])
-            elif what in "xw":
-                point(What.REJECTED if what == "x" else What.STUCK, next(calls), next(order))
-            else:
-                call = next(calls)
-                point(What.ADMITTED, call, next(order))
-                if what == "H":
-                    held.append(call)
-                else:
-                    point(What.ENDED, call, next(order), _OUTCOMES[what])
-    return tuple(made)
+            writer.now += int(Fraction(number) * NS_PER_S)
+        elif what == "b":
+            writer.burst(int(number), int(match["arrive"]))
+        else:
+            for _ in range(int(number or 1)):
+                writer.one(what)
+    return tuple(writer.made)

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.models.breaker.points import Point, What
-from harness.models.breaker.rules import Rules
 from harness.models.breaker.search import decide
-from harness.models.breaker.state import Mode
 from tests.models.breaker_notation import points, rules
 
 TWO = {"successes": 2, "permits": 2}

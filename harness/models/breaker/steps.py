@@ -63,6 +63,8 @@ def _kept(
     rules: Rules, state: State, now: Span, *, failed: int = 0, good: int = 0, calls: int = 0
 ) -> State:
     """Whatever happens may stay in a window that no closing clears."""
+    if all(isinstance(window, int) for window in state.windows):
+        return state
     pairs = zip(rules.trips, state.windows, strict=True)
     windows = tuple(
         noted(trip, window, now, failed=failed, good=good, calls=calls) for trip, window in pairs

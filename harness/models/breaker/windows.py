@@ -8,7 +8,7 @@ all do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -35,7 +35,8 @@ class Results(NamedTuple):
     """What a window of time, or of the last results, holds.
 
     Attributes:
-        entries: since the last closing, the oldest first.
+        entries: results since the last closing, the oldest first.
+        calls: calls begun since then.
         past: all that ever came and may still be held where closing does not clear the window;
             the same in every state, so that it never tells two apart.
         closed: a closing came before.
@@ -43,6 +44,7 @@ class Results(NamedTuple):
     """
 
     entries: tuple[Entry, ...] = ()
+    calls: tuple[Entry, ...] = ()
     past: tuple[Entry, ...] = ()
     closed: bool = False
     forgot_ns: int = LONG_AGO
@@ -100,7 +102,7 @@ def begun(trip: Trip, window: Window, now: Span) -> Window:
             return window._replace(begun=window.begun + 1, first=first, at_once=at_once)
         case Results() if _has_rate(trip):
             entry = Entry(*now, 0, 0, 1)
-            return window._replace(entries=_with(trip, window.entries, entry))
+            return window._replace(calls=_with(trip, window.calls, entry, in_order=False))
     return window
 
 
@@ -130,7 +132,7 @@ def noted(trip: Trip, window: Window, now: Span, *, failed: int, good: int, call
         before = window.past[0] if window.past else Entry(0, 0, 0, 0, 0)
         sums = (min(trip.last, a + b) for a, b in zip(before[2:], entry[2:], strict=True))
         return window._replace(past=(Entry(0, 0, *sums),))
-    return window._replace(past=_with(trip, window.past, entry))
+    return window._replace(past=_with(trip, window.past, entry, in_order=False))
 
 
 def refused(window: Window) -> Window:
@@ -150,7 +152,7 @@ def reopened(window: Window) -> Window:
                 failed=min(window.failed, 1), others=window.others, pure=False, closed=True
             )
         case Results():
-            return window._replace(entries=(), closed=True)
+            return window._replace(entries=(), calls=(), closed=True)
 
 
 def cleared(trip: Trip, window: Window) -> Window:
@@ -193,22 +195,33 @@ def _has_rate(trip: Trip) -> bool:
     return isinstance(trip, Timed | Counted) and trip.rate is not None
 
 
-def _with(trip: Trip, entries: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+@lru_cache(maxsize=16384)
+def _with(
+    trip: Trip, entries: tuple[Entry, ...], entry: Entry, *, in_order: bool = True
+) -> tuple[Entry, ...]:
     """One more entry; what surely no longer counts is left out, and one instant is one entry."""
-    if entries and entry.lo == entry.hi and entries[-1][:2] == entry[:2]:
-        last = entries[-1]
-        sums = (last.failed + entry.failed, last.good + entry.good, last.begun + entry.begun)
-        entries, entry = entries[:-1], Entry(last.lo, last.hi, *sums)
+    # Results of one span may be parted by a window that forgets all at once, or by a count of results.
+    if in_order and not (isinstance(trip, Timed) and trip.rolling):
+        is_one = bool(entries) and entry.lo == entry.hi and entries[-1][:2] == entry[:2]
+        entries = (*entries[:-1], _both(entries[-1], entry)) if is_one else (*entries, entry)
+    else:
+        rest = tuple(each for each in entries if each[:2] != entry[:2])
+        same = next((each for each in entries if each[:2] == entry[:2]), None)
+        entries = tuple(sorted((*rest, entry if same is None else _both(same, entry))))
     if isinstance(trip, Timed):
-        live = tuple(each for each in entries if entry.lo - each.hi <= trip.never_ns)
-        return (*live, entry)
-    entries = (*entries, entry)
-    if isinstance(trip, Counted):
+        oldest = entry.lo - trip.never_ns
+        return tuple(each for each in entries if each.hi >= oldest)
+    if isinstance(trip, Counted) and in_order:
         later = sum(each.failed + each.good for each in entries)
         while len(entries) > 1 and later - entries[0].failed - entries[0].good >= trip.last:
             later -= entries[0].failed + entries[0].good
             entries = entries[1:]
     return entries
+
+
+def _both(one: Entry, other: Entry) -> Entry:
+    sums = (one.failed + other.failed, one.good + other.good, one.begun + other.begun)
+    return Entry(one.lo, one.hi, *sums)
 
 
 def _weak_sides(trip: Weak, window: WeakWindow, now: Span) -> Sides:
@@ -247,23 +260,44 @@ class _Held(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def _timed_table(trip: Timed, window: Results, now: Span) -> Table:
-    entries = window.entries
+    gone, sure = _edges(trip, window.entries, now)
+    kept = (0, 0, 0)
+    if window.closed:
+        kept = _sums(each for each in window.past if now[0] - each.hi <= trip.never_ns)
+    calls = _calls(trip, window, now)
+    contents = []
+    for place in range(gone, sure + 1):
+        failed, good, _ = _sums(window.entries[place:])
+        contents.append(
+            _Held(
+                (failed, max(failed, kept[0])),
+                (good, max(good, kept[1])),
+                (calls[0], max(calls[1], kept[2])),
+            )
+        )
+    if trip.rate is None:
+        needed = trip.failures or 1
+        may = any(content.failed[1] >= needed for content in contents)
+        return _same((may, all(content.failed[0] >= needed for content in contents)))
+    return _rates(trip.rate, trip.minimum, contents)
+
+
+def _edges(trip: Timed, entries: tuple[Entry, ...], now: Span) -> Span:
+    """So many of the oldest entries are surely out, and so many may be."""
     gone = 0
     while gone < len(entries) and now[0] - entries[gone].hi > trip.never_ns:
         gone += 1
     sure = gone
     while sure < len(entries) and now[1] - entries[sure].lo >= trip.surely_ns:
         sure += 1
-    kept = None
-    if window.closed:
-        live = [each for each in window.past if now[0] - each.hi <= trip.never_ns]
-        kept = _sums(live)
-    contents = [_held(_sums(entries[place:]), kept) for place in range(gone, sure + 1)]
-    if trip.rate is None:
-        needed = trip.failures or 1
-        may = any(content.failed[1] >= needed for content in contents)
-        return _same((may, all(content.failed[0] >= needed for content in contents)))
-    return _rates(trip.rate, trip.minimum, contents)
+    return gone, sure
+
+
+def _calls(trip: Timed, window: Results, now: Span) -> Span:
+    """Calls begun that count: at least (none, if all may have been forgotten), and at most."""
+    gone, sure = _edges(trip, window.calls, now)
+    least = 0 if window.forgot_ns > LONG_AGO else _sums(window.calls[sure:])[2]
+    return least, _sums(window.calls[gone:])[2]
 
 
 @lru_cache(maxsize=8192)
@@ -277,35 +311,27 @@ def _counted_table(trip: Counted, window: Results) -> Table:
     if oldest[0] + oldest[1] <= room:
         few = many = oldest[0]
     goods = (min(oldest[1], room - many), min(oldest[1], room - few))
-    calls = min(trip.last, later[2] + oldest[2])
-    held = _Held(
-        (later[0] + few, later[0] + many),
-        (later[1] + goods[0], later[1] + goods[1]),
-        (calls, calls),
-    )
+    calls = min(trip.last, _sums(window.calls)[2])
+    failed, good = (later[0] + few, later[0] + many), (later[1] + goods[0], later[1] + goods[1])
+    held = _Held(failed, good, (calls, calls))
     if window.closed and window.past:
         free = max(0, room - oldest[0] - oldest[1])
         past = window.past[0]
         held = _Held(
-            (held.failed[0], held.failed[1] + min(free, past.failed)),
-            (held.good[0], held.good[1] + min(free, past.good)),
+            (failed[0], failed[1] + min(free, past.failed)),
+            (good[0], good[1] + min(free, past.good)),
             (calls, max(calls, past.begun)),
         )
     return _rates(trip.rate, trip.minimum, [held])
 
 
-def _sums(entries: tuple[Entry, ...] | list[Entry]) -> tuple[int, int, int]:
-    return (
-        sum(each.failed for each in entries),
-        sum(each.good for each in entries),
-        sum(each.begun for each in entries),
-    )
-
-
-def _held(new: tuple[int, int, int], kept: tuple[int, int, int] | None) -> _Held:
-    """At least what is new; at most, if closing does not clear it, all that ever came."""
-    spans = ((few, few if kept is None else max(few, kept[place])) for place, few in enumerate(new))
-    return _Held(*spans)
+def _sums(entries: Iterable[Entry]) -> tuple[int, int, int]:
+    failed = good = calls = 0
+    for each in entries:
+        failed += each.failed
+        good += each.good
+        calls += each.begun
+    return failed, good, calls
 
 
 def _rates(rate: Fraction, minimum: int, contents: list[_Held]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from harness.history import Call, History
@@ -96,14 +96,16 @@ class Search:
     """The decision on one playing, in each way to read its attempts."""
 
     facts: Facts
-    _found: dict[str, Decision] = field(default_factory=dict)
 
     @cached_property
     def decisions(self) -> Mapping[str, Decision]:
-        """By the name of the reading."""
-        rules = self.facts.n.rules
-        readings = self.facts.story.readings
-        return {name: decide(rules, points) for name, points in readings.items()}
+        """By the name of the reading; the first that explains everything is enough."""
+        found: dict[str, Decision] = {}
+        for name, points in self.facts.story.readings.items():
+            found[name] = decide(self.facts.n.rules, points)
+            if found[name].fatal is None and not found[name].tangled:
+                return {name: found[name]}
+        return found
 
     @property
     def contradicted(self) -> Tale | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.models.breaker.rules import SEEN_SUCCESSES
 from harness.plan import Fire
+from harness.promises.answer_form import lacking
 from harness.promises.base import LEFT_OUT, TrialResult
 from harness.promises.circuit_breaker.check import Facts, Search
 from harness.promises.circuit_breaker.plans import Phase
@@ -51,12 +52,24 @@ def _unread(facts: Facts) -> str | None:
             f"{stretch.unmatched} requests at {facts.promise.dependency} may be several calls'; let the "
             "service pass X-Request-ID on to it"
         )
+    if facts.story.rejected and not facts.stretch.attempts and not _as_declared(facts):
+        return (
+            f"no call reached {facts.promise.dependency}, and nothing shows that the breaker refused "
+            "them: check that the operation calls it (a cache in between hides it)"
+        )
     if facts.story.lost:
         return (
             f"{len(facts.story.lost)} calls were lost, or refused by what may be another promise; see "
             "why the target does not answer"
         )
     return _several_connections(facts)
+
+
+def _as_declared(facts: Facts) -> bool:
+    """Whether each refusal looks as the contract declares, so that it can only be the breaker's."""
+    form = facts.promise.refusal
+    calls = (facts.stretch.calls[index] for index in facts.story.rejected)
+    return form is not None and all(lacking(form, call) is None for call in calls)
 
 
 def _several_connections(facts: Facts) -> str | None:

@@ -105,7 +105,8 @@ def _matched(
     foreign = {call.token for call in others.values() if call.token is not None}
     found: dict[int, list[Arrival]] = {}
     unmatched = 0
-    for arrival in arrivals:
+    # By their ends, so that each finds a call that ended no sooner, if there is one for all of them.
+    for arrival in sorted(arrivals, key=lambda each: each.ended_ns or FOREVER):
         if arrival.token in by_token:
             found.setdefault(by_token[arrival.token], []).append(arrival)
         elif arrival.token is None or arrival.token not in foreign:
@@ -114,7 +115,11 @@ def _matched(
                 unmatched += 1
             else:
                 found.setdefault(index, []).append(arrival)
-    return {index: tuple(each) for index, each in found.items()}, unmatched
+    attempts = {
+        index: tuple(sorted(each, key=lambda arrival: arrival.at_ns))
+        for index, each in sorted(found.items())
+    }
+    return attempts, unmatched
 
 
 def _by_time(
@@ -136,12 +141,12 @@ def _by_time(
     ended_ns = FOREVER if arrival.ended_ns is None else arrival.ended_ns
     # At rest a call is under way exactly if its request is held; the others of a burst are refused.
     fitting = [
-        index
+        (call.ended_ns or FOREVER, index)
         for index, call in fresh.items()
         if (ended_ns > rest_ns) == ((call.ended_ns or FOREVER) > rest_ns)
         and (call.ended_ns or FOREVER) >= (0 if ended_ns == FOREVER else ended_ns)
     ]
-    return fitting[0] if fitting else None
+    return min(fitting)[1] if fitting else None
 
 
 def _under_way(call: Call, at_ns: int) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.history import Arrival, Call
 from harness.models.breaker.points import Point, What
 from harness.models.breaker.steps import Outcome
 from harness.models.breaker.windows import Span
+from harness.promises.circuit_breaker.coarse import coarsened
 from harness.promises.circuit_breaker.matching import FOREVER, Stretch
 from harness.promises.circuit_breaker.words import CircuitBreaker
 
@@ -27,7 +28,8 @@ class Story:
     """A stretch of history as points, in each way to read it.
 
     Attributes:
-        readings: points by the name of the reading; one is enough where both are the same.
+        readings: points by the name of the reading, the likeliest first; those that are the same as
+            another are left out.
         rejected: calls that were answered without an arrival.
         admitted: calls that arrived.
         stuck: calls that had neither at some rest.
@@ -86,6 +88,19 @@ def _answered(promise: CircuitBreaker, status: int) -> Outcome:
     return "ok" if status < 400 else "uncounted"
 
 
+def _at(point: Point, edge: int) -> Point:
+    """The point at one edge of its order; its time stays as wide as it was."""
+    at = point.order[edge]
+    return point if at >= FOREVER else replace(point, order=(at, at))
+
+
+def _met_last(point: Point) -> Point:
+    """The point, if calls that were stuck behind others met the breaker only after that."""
+    if point.what not in {What.ADMITTED, What.REJECTED}:
+        return point
+    return replace(point, order=(point.order[1],) * 2, time=(point.time[1],) * 2)
+
+
 class Reader:
     """Turns one stretch into points; everything is worked out once."""
 
@@ -116,10 +131,16 @@ class Reader:
         common = [self._rejection(index) for index in rejected]
         common += [point for _, point in stuck]
         per_call = [point for index in attempts for point in self._as_one(index)]
-        readings = {"around all attempts of a call": tuple(per_call + common)}
+        wide = {"around all attempts of a call": tuple(per_call + common)}
         if self._differs():
             each = [point for index in attempts for point in self._one_by_one(index)]
-            readings["around each attempt"] = tuple(each + common)
+            wide["around each attempt"] = tuple(each + common)
+        readings: dict[str, tuple[Point, ...]] = {}
+        for name, points in wide.items():
+            for how, guess in self._guesses(points):
+                if guess != points:
+                    readings[f"{name}, {how}"] = guess
+            readings[name] = points if self.frozen else coarsened(points)
         return Story(
             readings=readings,
             rejected=tuple(rejected),
@@ -128,6 +149,15 @@ class Reader:
             lost=tuple(lost),
             outcomes=tuple(outcomes),
         )
+
+    def _guesses(self, points: tuple[Point, ...]) -> Iterator[tuple[str, tuple[Point, ...]]]:
+        """Likely orders: if one of them is explained, none of all the others need be tried."""
+        if self.frozen:
+            yield "after any wait for others", tuple(map(_met_last, points))
+            return
+        yield "as late as can be", tuple(_at(point, -1) for point in points)
+        results_first = (_at(point, 0 if point.what is What.ENDED else -1) for point in points)
+        yield "ends as soon as can be", tuple(results_first)
 
     # -- points -----------------------------------------------------------------------------------
 

@@ -102,6 +102,14 @@ def closed_early(good: int, needed: int, count: int, at_ns: int) -> str:
     )
 
 
+def closed_too_soon(good: int, needed: int, failed_ns: int, at_ns: int) -> str:
+    """A trial failed after some good ones, and calls went on."""
+    return (
+        f"closed after {good} of {needed} good trials: the trial that failed after them at "
+        f"{_at(failed_ns)} opens it anew, and the call at {_at(at_ns)} reached the dependency."
+    )
+
+
 def not_half_open(at_ns: int, opened_ns: int, recovery_ns: int) -> str:
     """Refused after the recovery time."""
     return (

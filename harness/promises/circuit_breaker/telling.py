@@ -125,12 +125,33 @@ class Tale:
             return "late_success", sentences.late_success(self.at_ns, opened_ns)
         if not refused and age_ns == 0:
             if self._after_trial():
-                return "reopening", sentences.not_reopened(self.at_ns, opened_ns)
+                return self._not_reopened(opened_ns)
             failed = _count(self._since_mode(closed=True), "failed")
             return "threshold", sentences.not_opened(failed, self.at_ns, opened_ns)
         if self.rules.recovery.after_ns is not None and 2 * age_ns > recovery_ns:
             return "early", sentences.half_open_early(self.at_ns, opened_ns, recovery_ns)
         return "open", sentences.through_open(self.at_ns, opened_ns)
+
+    def _not_reopened(self, opened_ns: int) -> tuple[str, str]:
+        """Either the failing trial did nothing, or the good ones before it had closed it too soon."""
+        trials = self.rules.trials
+        needed = None if trials is None or trials.rate is not None else trials.successes
+        good = _count(self._tried(), "ok")
+        if needed is not None and 0 < good < needed:
+            return "closing", sentences.closed_too_soon(good, needed, opened_ns, self.at_ns)
+        return "reopening", sentences.not_reopened(self.at_ns, opened_ns)
+
+    def _tried(self) -> list[Group]:
+        """The points of the half-open state before the opening that the fatal point meets."""
+        moments = self.decision.moments
+        place = len(moments) - 1
+        while place > 0 and Mode.HALF_OPEN not in moments[place].modes:
+            place -= 1
+        until = moments[place].order
+        while place > 0 and Mode.HALF_OPEN in moments[place - 1].modes:
+            place -= 1
+        since = moments[place - 1].order if place > 0 else -1
+        return [group for group in self.fatal.before if since < group.order[1] <= until]
 
     def _beyond_permits(self, state: State) -> tuple[str, str]:
         trials = self.rules.trials
@@ -184,14 +205,18 @@ class Tale:
         }
 
     def _lanes(self) -> Iterator[Mapping[str, Any]]:
-        """Stretches of time in which it may have been the same: one state, or several."""
+        """Stretches of time in which it may have been the same: one state, or several.
+
+        ``placed``: how many of the points had been when it ended.
+        """
         begun, words = 0, ["closed"]
         opened: tuple[int, int] | None = None
         for moment in self.decision.moments:
             now = sorted(_WORDS[mode] for mode in moment.modes)
             at_ns = moment.time[0] - self.origin_ns
             if now != words:
-                yield self._lane(begun, at_ns, words, opened)
+                placed = sum(group.order[1] <= moment.order for group in self.fatal.before)
+                yield {**self._lane(begun, at_ns, words, opened), "placed": placed}
                 begun, words = at_ns, now
             opened = moment.opened
         yield self._lane(begun, self.at_ns, words, opened)

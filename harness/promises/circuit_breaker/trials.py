@@ -206,7 +206,7 @@ def _kinds(plan: Plan) -> None:
     timeout_ns = plan.promise.call_timeout
     if timeout_ns is not None and "timeout" in plan.promise.counted:
         calls = plan.n.fill
-        plan.held(Phase.PASSES, calls)
+        plan.held(plan.some, calls)
         plan.jump((calls + 1) * (timeout_ns + 2 * plan.n.rules.recovery.guard_ns))
         plan.mark()
         plan.good(Phase.REFUSED, 1)
@@ -220,12 +220,12 @@ def _kinds(plan: Plan) -> None:
 def _hanging(plan: Plan) -> None:
     """Trial 11, for each way in which a held trial ends."""
     base_ns = plan.n.rules.recovery.base_ns
-    for end in ("reset", "gone", "ok"):
+    for end, spans in (("reset", (1, 3, 5)), ("gone", (2,)), ("ok", (2,))):
         plan.opens()
         plan.due()
         group = plan.held(Phase.SOME, plan.n.permits)
         plan.mark()
-        for times in (1, 3, 5):
+        for times in spans:
             plan.wait(times * base_ns, plan.opened)
             plan.good(Phase.ANY, 1)
         if end == "gone":
@@ -240,14 +240,14 @@ def _hanging(plan: Plan) -> None:
 def _at_once_and_late(plan: Plan, rules: Rules) -> None:
     """Trials 12 and 13."""
     n = plan.n
-    plan.held(Phase.PASSES, n.fill)
+    plan.held(plan.some, n.fill)
     plan.release(plan.fail, then=plan.fail)
     plan.mark()
     plan.good(Phase.REFUSED if _opens_by(rules, n.fill) else Phase.ANY, 1)
     plan.settle()
     plan.closed()
     plan.forget()
-    plan.held(plan.passes, n.fill + 4)
+    plan.held(plan.some, n.fill + 4)
     plan.release(plan.fail, then=plan.fail)
     plan.good(Phase.ANY, 1)
     plan.level += 1
@@ -270,7 +270,7 @@ def _late(plan: Plan, rules: Rules) -> None:
     needed = max([plan.n.fill, *(reaching(rate, 3) for rate in rates)])
     if needed > plan.n.most:
         return
-    group = plan.held(plan.passes, needed + 3)
+    group = plan.held(plan.some, needed + 3)
     for _ in range(needed):
         plan.release(plan.fail, 1, then=plan.fail)
     plan.mark()

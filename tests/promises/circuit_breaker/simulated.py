@@ -38,7 +38,8 @@ def promise(**words: Any) -> CircuitBreaker:
         "half_open": {"permits": 1, "successes": 1},
         "trips": {"consecutive": 3},
     }
-    return CircuitBreaker.model_validate_json(json.dumps(given | words))
+    said = {key: value for key, value in (given | words).items() if value is not None}
+    return CircuitBreaker.model_validate_json(json.dumps(said))
 
 
 def around(words: CircuitBreaker, rng: Random, *, frozen: bool = True) -> Surroundings:
@@ -111,9 +112,14 @@ def world(
     tokens: bool = True,
 ) -> Make:
     """Simulators of services with such a breaker."""
+    closes_after = rng.randint(1, 4)
 
     def make() -> Simulator:
-        breaker = Breaker(rules_of(words), manner, rng, defect)
+        rules = rules_of(words)
+        if rules.trials is not None and rules.trials.successes is None:
+            # How many good trials close it is left open: this one needs as many as it has drawn.
+            rules = replace(rules, trials=replace(rules.trials, successes=closes_after))
+        breaker = Breaker(rules, manner, rng, defect)
         mean_ns = None if frozen else REAL_MEAN_NS
         return Simulator(serve(breaker), words.operation, rng, mean_ns=mean_ns, tokens=tokens)
 
@@ -127,23 +133,13 @@ def drawn(rng: Random) -> tuple[CircuitBreaker, Manner]:
     """A contract, and an honest breaker for it."""
     manner = Manner.by(rng)
     trips = _trips(rng)
+    half = _half_open(rng)
     recovery_s = rng.choice((1, 2, 5, 10, 30, 60, 120, 600, 3600))
-    exact = rng.random() < 0.3
-    if exact:
-        manner = replace(manner, coarse=False)
     recovery: Words = {"after": f"{recovery_s}s"}
-    if exact:
-        recovery["resolution"] = "exact"
-    permits, successes = rng.randint(1, 10), rng.randint(1, 5)
-    half: Any = {"permits": permits, "successes": successes}
-    shape = rng.random()
-    if shape < 0.08:
-        half = "none"
-    elif shape < 0.16:
-        half = {"trials": rng.randint(2, 10), "rate": rng.choice((0.25, 0.5, 0.75))}
-    elif shape < 0.24:
-        half = {"permits": permits}
     words: Words = {"trips": trips, "recovery": recovery, "half_open": half}
+    if rng.random() < 0.3:
+        recovery["resolution"] = "exact"
+        manner = replace(manner, coarse=False)
     if any(trip.get("window") for trip in trips) and manner.window == "tumbling":
         manner = replace(manner, window="sliding")
     if rng.random() < 0.2:
@@ -152,10 +148,20 @@ def drawn(rng: Random) -> tuple[CircuitBreaker, Manner]:
         recovery |= {"growth": 2, "cap": f"{4 * recovery_s}s", "jitter": rng.choice((0, 0.1))}
         manner = replace(manner, coarse=False)
     if rng.random() < 0.15:
-        words["counts"] = None
-    if isinstance(half, dict) and "successes" not in half and "trials" not in half:
-        manner = replace(manner, quota=False)
-    return promise(**{key: value for key, value in words.items() if value is not None}), manner
+        words["counts"] = None  # left out
+    return promise(**words), manner
+
+
+def _half_open(rng: Random) -> Any:
+    permits, successes = rng.randint(1, 10), rng.randint(1, 5)
+    shape = rng.random()
+    if shape < 0.08:
+        return "none"
+    if shape < 0.16:
+        return {"trials": rng.randint(2, 10), "rate": rng.choice((0.25, 0.5, 0.75))}
+    if shape < 0.24:
+        return {"permits": permits}
+    return None if shape < 0.28 else {"permits": permits, "successes": successes}
 
 
 def _trips(rng: Random) -> list[Words]:
