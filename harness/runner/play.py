@@ -29,7 +29,7 @@ from harness.plan import (
 from harness.runner.callers import Caller
 from harness.runner.flights import FlightSteps, flies
 from harness.runner.logins import LoginFailed
-from harness.runner.times import NotAtRest, PlanEnded
+from harness.runner.times import OUT_OF_TIME, NotAtRest, PlanEnded
 from harness.runner.world import World
 from harness.units import NS_PER_S
 
@@ -91,6 +91,8 @@ class Player:
         began_ns: list[int] = []
         at_ns: list[int] = []
         ended: str | None = None
+        if self._flies:
+            self._world.flights.deadline_s = self._deadline_s
         try:
             for step in self._trial.steps:
                 began_ns.append(self._world.now_ns)
@@ -201,9 +203,7 @@ class Player:
                 with self._logins():
                     self._world.logins.check(call, self._key)
         if time.monotonic() > self._deadline_s:
-            raise PlanEnded(
-                "the time of this promise is used up; a longer --budget would settle it"
-            )
+            raise PlanEnded(OUT_OF_TIME)
 
     def _requests(self, send: Send) -> list[Request]:
         if send.per_caller is None:

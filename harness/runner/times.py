@@ -17,6 +17,10 @@ STRIDES = 500
 """A move is made in strides of 10 s, longer ones only where it would take more than so many."""
 
 
+OUT_OF_TIME = "the time of this promise is used up; a longer --budget would settle it"
+"""Why a plan ended."""
+
+
 class PlanEnded(HarnessError):
     """The rest of the plan cannot be played; the text says why and what would settle it."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import Final
 
 from harness.client import FlightClient, Request
 from harness.client.exchange import Exchange
 from harness.runner.journal import Journal
-from harness.runner.times import Time
+from harness.runner.times import OUT_OF_TIME, PlanEnded, Time
 from harness.runner.witnesses import Witnesses
 from harness.units import NS_PER_S
 
@@ -19,6 +20,8 @@ SIP_NS: Final = NS_PER_S
 _NEWS_S: Final = 0.25
 _NEWS_ANYWHERE_S: Final = 1.0
 """In real time: how long nothing new must come, where a witness holds requests, and where none does."""
+_NEWS_MOST_S: Final = 5.0
+"""News that never end, as attempts without a pause, are not waited for any longer."""
 _LOOK_S: Final = 0.05
 
 Move = tuple[int, int, int]
@@ -36,6 +39,8 @@ class UnderWay:
         journal: where facts are written down.
         clock: the target's time.
         witnesses: what the target calls.
+    Attributes:
+        deadline_s: when to give up walking, on ``time.monotonic()``.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class UnderWay:
         self._indexes: dict[Exchange, int] = {}
         self._sips: dict[Exchange, int] = {}
         self._moves: list[Move] = []
+        self.deadline_s = inf
 
     @property
     def indexes(self) -> tuple[int, ...]:
@@ -106,18 +112,25 @@ class UnderWay:
             until_done: end before, as soon as no call is under way.
         Raises:
             NotAtRest: the target still computes.
+            PlanEnded: no time is left.
         """
         if self._time.mode == "real":
             self._wait_until(at_ns, until_done=until_done)
             return
+        try:
+            self._walk(at_ns, until_done=until_done)
+        finally:
+            self._tell_moves()
+
+    def _walk(self, at_ns: int, *, until_done: bool) -> None:
         self._settle()
         while (now_ns := self._now_ns) < at_ns and not (until_done and not self._indexes):
+            self._check_time()
             moved_ns = time.monotonic_ns()
             self._time.step(min(at_ns, min(self._sips.values(), default=at_ns)))
             self._moves.append((moved_ns, now_ns, self._now_ns))
             self._sip()
             self._settle()
-        self._tell_moves()
 
     def _settle(self) -> None:
         self._time.rest()
@@ -146,7 +159,8 @@ class UnderWay:
 
     def _await_news(self) -> None:
         seen, since_s = -1, time.monotonic()
-        while self._indexes:
+        until_s = since_s + _NEWS_MOST_S
+        while self._indexes and time.monotonic() < until_s:
             arrivals = self._witnesses.recent()
             held = sum(one.state == "held" for one in arrivals)
             news = 2 * len(arrivals) - held
@@ -159,12 +173,17 @@ class UnderWay:
     def _wait_until(self, at_ns: int, *, until_done: bool) -> None:
         self.pump()
         while (now_ns := self._now_ns) < at_ns and not (until_done and not self._indexes):
-            due_ns = min(at_ns, min(self._sips.values(), default=at_ns))
+            self._check_time()
+            due_ns = min(at_ns, now_ns + NS_PER_S, min(self._sips.values(), default=at_ns))
             self._client.wait(max(0, due_ns - now_ns) / NS_PER_S)
             self.pump()
             self._sip()
 
     # -- both ----------------------------------------------------------------------------------
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.deadline_s:
+            raise PlanEnded(OUT_OF_TIME)
 
     @property
     def _now_ns(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Literal, Self
 
 from harness.client import FlightClient, Request
@@ -288,6 +289,7 @@ class World:
             with suppress(PlanEnded):
                 self.reach(dependency, "open")
         self.witnesses.clear()
+        self._flights.deadline_s = inf
         if self._flights.indexes:
             with suppress(NotAtRest):
                 self._flights.rest()

@@ -205,6 +205,18 @@ def test_nobody_listens(client: Callable[..., FlightClient], get: Get) -> None:
     assert call.ended_ns is not None
 
 
+def test_a_full_listen_queue(client: Callable[..., FlightClient], get: Get) -> None:
+    """A call that cannot be connected has ended when it has begun, and not a byte was written."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        host, port = listener.getsockname()
+        flights = client(SimpleNamespace(host=host, port=port), timeout_s=0.2)
+        calls = [one.call() for one in flights.begin([get()] * 6)]
+    lost = [call for call in calls if not call.written]
+    assert lost
+    assert {call.error for call in lost} == {"timeout"}
+    assert len(flights.under_way) == 6 - len(lost)
+
+
 def test_a_request_that_does_not_fit(
     serve: Serve, client: Callable[..., FlightClient], get: Get
 ) -> None:
