@@ -70,9 +70,16 @@ class Numbers:
     @property
     def drain(self) -> tuple[Step, ...]:
         """All are answered, those who wait too."""
+        return self.drained(USUAL)
+
+    def drained(self, answer: Answer) -> tuple[Step, ...]:
+        """Those held are answered; who comes after them, or once more, is answered so."""
+        script = () if answer == USUAL else always(answer)
+        later = (Jump(most_ns=_TIMEOUTS_NS),) if self.frozen else ()
         return (
-            *(Answering(dependency=each) for each in self.dependencies),
+            *(Answering(dependency=each, script=script) for each in self.dependencies),
             *(Release(dependency=each) for each in self.dependencies),
+            *later,
         )
 
     def fire(self, group: str, times: int, **more: str) -> Fire:
@@ -178,7 +185,7 @@ def _ways(n: Numbers, way: str) -> Trial:
         for _ in range(min(_ENDINGS, n.full) - 1):
             chosen = way if n.rng.random() < _UNDER_TEST else "ok"
             steps += _ending(n, group, chosen)
-        steps += [*n.drain, *n.hold]
+        steps += [*n.drained(_ANSWERS.get(way, USUAL)), *n.hold]
     steps += [n.fire(f"round {ROUNDS}, after", n.full + 2), *n.drain]
     return Trial(
         name=f"T6 {way}",

@@ -35,6 +35,7 @@ class Policy:
         per_process: each process counts for itself.
         width: so many calls are served at once, 0: any number.
         by_connection: the key is the connection.
+        again_ns: a call that fails is tried once more, so much later, in its slot; 0: it is not.
     """
 
     limit: int
@@ -55,6 +56,7 @@ class Policy:
     per_process: bool = False
     width: int = 0
     by_connection: bool = False
+    again_ns: int = 0
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Limiter(Simple):
         self.slots: dict[object, Slots] = defaultdict(Slots)
         self.running: dict[int, tuple[Attempt, Timer | None]] = {}
         self.gone: set[int] = set()
+        self.tried: set[int] = set()
         self.timers: dict[int, Timer] = {}
         self.served, self.accepting = 0, list[Flying]()
 
@@ -141,6 +144,9 @@ class Limiter(Simple):
 
     def _enter(self, call: Flying) -> None:
         self._slots(call).inside += 1
+        self._ask(call)
+
+    def _ask(self, call: Flying) -> None:
         attempt = self.world.ask(call, lambda event, status: self._heard(call, event, status))
         timer = None
         if self.policy.timeout_ns:
@@ -157,6 +163,10 @@ class Limiter(Simple):
             return  # given up on long ago
         if timer is not None:
             timer.cancel()
+        if not ok and self.policy.again_ns and call.number not in self.tried:
+            self.tried.add(call.number)
+            self.world.after(self.policy.again_ns, lambda: self._ask(call))
+            return
         self._give_back(call, "left" if call.number in self.gone else way)
         self.world.reply(call, 200 if ok else 502)
         self._done(call)

@@ -19,7 +19,7 @@ from harness.plan import Trial
 from harness.promises.base import Surroundings, TrialResult
 from harness.promises.concurrency_limit.kind import ConcurrencyLimitKind
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
-from harness.units import NS_PER_S, format_duration
+from harness.units import NS_PER_MS, NS_PER_S, format_duration
 from harness.verdict import Status, Verdict
 from tests.promises.concurrency_limit.services import Limiter, Order, Policy
 from tests.promises.flights import World
@@ -101,6 +101,7 @@ def honest(rng: Random) -> tuple[ConcurrencyLimit, Policy]:
         queue_timeout_ns=wait_ns,
         by_key=rng.random() < 0.4,
         per_process=per_process,
+        again_ns=rng.choice((0, 0, 200 * NS_PER_MS)),
     )
     words: dict[str, Any] = {"limit": policy.limit, "workers": workers, "rejected": {"status": 429}}
     words |= {"queue": queue} if declared else {}
