@@ -74,8 +74,9 @@ class Numbers:
 
     def drained(self, answer: Answer) -> tuple[Step, ...]:
         """Those held are answered; who comes after them, or once more, is answered so."""
-        script = () if answer == USUAL else always(answer)
-        later = (Jump(most_ns=_TIMEOUTS_NS),) if self.frozen else ()
+        fails = answer != USUAL
+        script = always(answer) if fails else ()
+        later = (Jump(most_ns=_TIMEOUTS_NS),) if fails and self.frozen else ()
         return (
             *(Answering(dependency=each, script=script) for each in self.dependencies),
             *(Release(dependency=each) for each in self.dependencies),

@@ -25,7 +25,7 @@ from tests.promises.concurrency_limit.services import Limiter, Order, Policy
 from tests.promises.flights import World
 
 KIND: Final = ConcurrencyLimitKind()
-SAMPLE: Final = 3
+SAMPLE: Final = 2
 OPERATIONS: Final = {
     name: Operation.model_validate({"call": f"GET /{name}", "uses": ["model"]}, strict=False)
     for name in ("export", "control")

@@ -24,7 +24,7 @@ from tests.promises.deadline.services import Policy, Timed, bounded
 from tests.promises.flights import World
 
 KIND: Final = DeadlineKind()
-SAMPLE: Final = 3
+SAMPLE: Final = 2
 OPERATION: Final = Operation.model_validate({"call": "GET /search", "uses": ["model"]})
 
 
