@@ -11,8 +11,12 @@ from harness.script import HOLD, USUAL, always
 
 
 def neighbour(scene: Scene) -> tuple[str, str] | None:
-    """An operation that this breaker must leave alone, and the witness that it calls."""
+    """An operation that this breaker must leave alone, and the witness that it calls.
+
+    One of which no other promise speaks is best: nothing else refuses, repeats or delays its calls.
+    """
     promise, around = scene.promise, scene.around
+    found: list[tuple[str, str]] = []
     for name, operation in around.operations.items():
         if name in promise.operation or len(operation.uses) != 1:
             continue
@@ -20,8 +24,9 @@ def neighbour(scene: Scene) -> tuple[str, str] | None:
         dependency = around.dependencies.get(uses)
         is_other = uses != promise.dependency or promise.scope == "operation"
         if is_other and dependency is not None and dependency.kind == "witness":
-            return name, uses
-    return None
+            found.append((name, uses))
+    spoken_of = {name for other in around.promises for name in other.operation}
+    return min(found, key=lambda each: each[0] in spoken_of, default=None)
 
 
 def neighbours(scene: Scene) -> Iterator[Trial]:

@@ -24,6 +24,7 @@ from harness.promises.circuit_breaker.scene import Scene
 from harness.promises.circuit_breaker.thresholds import thresholds
 from harness.promises.circuit_breaker.words import CircuitBreaker
 from harness.script import HOLD, USUAL
+from harness.units import NS_PER_MS
 
 _POLLS = 12
 _REAL_POLLS = 6
@@ -101,7 +102,9 @@ def _opens_and_recovers(plan: Plan, frozen: bool) -> None:
         plan.opens()
         plan.good(Phase.REFUSED, 3)
         for number in range(1, polls + 1):
-            plan.wait(plan.n.early_ns() * number // polls, plan.opened)
+            spread_ns = plan.n.early_ns() * number // polls
+            at_ns = spread_ns if number == polls else spread_ns // NS_PER_MS * NS_PER_MS
+            plan.wait(at_ns, plan.opened)
             plan.fire(Phase.REFUSED if is_known else Phase.ANY)
         plan.recover()
         plan.closed()
