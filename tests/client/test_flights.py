@@ -14,6 +14,7 @@ import pytest
 
 from harness.client import FlightClient, Request
 from harness.client.exchange import Exchange
+from harness.client.wire import Connection
 from harness.targets import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -300,3 +301,24 @@ def test_closing_with_calls_under_way(
     flights.close()
     assert one.connection.sock.fileno() == -1
     assert one.call().ended_ns is None
+
+
+class Stamped(Connection):
+    """A connection that knows when bytes were handed to the kernel."""
+
+    sent_ns = 0
+
+    def send(self, data: memoryview) -> int:
+        self.sent_ns = time.monotonic_ns()
+        return super().send(data)
+
+
+def test_a_request_is_written_before_anything_that_it_causes(get: Get) -> None:
+    """Its moment is read before the kernel has its last byte, however long that then takes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        one = Exchange(get())
+        wire = Stamped(ours, 1, "127.0.0.1")
+        one.use(wire, "shop")
+        assert one.write(lambda: (0, 0), lambda: 1)
+        assert one.call().written_ns <= wire.sent_ns

@@ -182,6 +182,8 @@ def test_timers_of_the_target_fire_exactly(world: World) -> None:
     """Four attempts, 100, 200 and 400 ms apart, for each of three callers; nobody waits longer."""
     shown = play(world, "again", FAILING, Fire(group="a", times=3), Jump(most_ns=60 * NS_PER_S))
     for call in shown.calls():
+        order = [one.at_ns for one in shown.of(call)]
+        assert call.written_ns < min(order) < max(order) < (call.ended_ns or 0)
         at_ns = [one.target_ns - call.sent_target_ns for one in shown.of(call)]
         assert at_ns == [ms * NS_PER_MS for ms in (0, 100, 300, 700)]
         assert (call.status, call.ended_target_ns) == (503, call.sent_target_ns + 700 * NS_PER_MS)
@@ -369,6 +371,14 @@ def test_what_is_left_at_the_end_is_cleared(world: World) -> None:
     shown = play(world, "two", Fire(group="a", times=2))
     assert [call.status for call in shown.calls()] == [200, 200]
     assert shown.events(FaultBegan) == []
+
+
+def test_who_is_still_under_way_at_the_end_leaves(world: World) -> None:
+    """A request that never became whole is nobody's any more when the next plan begins."""
+    shown = play(world, "ask", Fire(group="a", part="half"), Mark("end"))
+    (call,) = shown.calls()
+    assert (call.error, call.complete) == ("left", False)
+    assert (call.ended_ns or 0) > shown.played.at_ns[-1]
 
 
 def test_a_plan_that_ends_early_is_cleared_too(world: World) -> None:
