@@ -90,14 +90,14 @@ class FlightSteps:
     def _fire(self, fire: Fire) -> list[int]:
         if fire.together and fire.until is None:
             made = self._begin(fire, fire.times)
-            self._world.flights.rest()
+            self._world.rest()
             self._told(made)
             return made
         made = []
         for _ in range(fire.times):
             before = len(self._world.witnesses.recent())
             begun = self._begin(fire, 1)
-            self._world.flights.rest()
+            self._world.rest()
             self._told(begun)
             made += begun
             if fire.until is not None and self._fate(begun[0], before) == fire.until:

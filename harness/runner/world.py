@@ -261,7 +261,15 @@ class World:
     def begin(self, requests: Sequence[Request]) -> list[int]:
         """Begin calls that stay under way, all written before any is read; their indexes."""
         self._is_fresh = False
+        if self._serving is not None:
+            self._serving.begin()
         return self.flights.begin(requests)
+
+    def rest(self) -> None:
+        """Wait until all that begun calls set going has come to rest; who computed has served them."""
+        self.flights.rest()
+        if self._serving is not None:
+            self._serving.end()
 
     def reach(self, dependency: str, how: Reach) -> None:
         """Let connects to a witness fare so from now on, and count that they do."""
