@@ -20,7 +20,7 @@ def counting(promise: CircuitBreaker, n: Numbers, workers: int) -> Trial:
         purpose="no refusal before the threshold, and no more failures than all workers may count",
         steps=(
             Answering(dependency=promise.dependency, script=always(fail)),
-            Fire(group=f"{Phase.ANY} 0", times=calls, together=False),
+            Fire(group=f"{Phase.ANY}-0", times=calls, together=False),
         ),
         fresh="restart",
     )

@@ -42,7 +42,7 @@ def neighbours(scene: Scene) -> Iterator[Trial]:
 
 def _neighbours(plan: Plan, operation: str, dependency: str) -> None:
     def theirs(phase: Phase, times: int) -> None:
-        group = f"{phase} {len(plan.steps)}"
+        group = f"{phase}-{len(plan.steps)}"
         plan.steps.append(Fire(group=group, times=times, together=False, operation=operation))
 
     plan.answering(USUAL)
@@ -79,7 +79,7 @@ def _at_once(plan: Plan, scene: Scene) -> None:
     name, dependency = found
     plan.steps += [
         Answering(dependency=dependency, script=always(HOLD)),
-        Fire(group=f"{Phase.OTHER} control", times=times, operation=name),
+        Fire(group=f"{Phase.OTHER}-control", times=times, operation=name),
         Answering(dependency=dependency, script=always(USUAL)),
         Release(dependency=dependency),
     ]

@@ -40,7 +40,7 @@ class Phase(StrEnum):
     @classmethod
     def of(cls, group: str) -> Phase:
         """The phase that a group's name begins with."""
-        return cls(group.split(" ", maxsplit=1)[0])
+        return cls(group.split("-", maxsplit=1)[0])
 
 
 def failing(promise: CircuitBreaker) -> Answer | None:
@@ -154,7 +154,7 @@ class Plan:
 
     def mark(self) -> None:
         """It is open from here on."""
-        self.opened = f"opened {len(self.steps)}"
+        self.opened = f"opened-{len(self.steps)}"
         self.steps.append(Mark(self.opened))
 
     def held(self, phase: Phase, times: int) -> str:
@@ -248,7 +248,7 @@ class Plan:
             self.wait(self.n.forgotten_ns)
 
     def _group(self, phase: Phase) -> str:
-        return f"{phase} {len(self.steps)}"
+        return f"{phase}-{len(self.steps)}"
 
 
 def foretold(rules: Rules, outcomes: Sequence[str], at_ns: Sequence[int] | None = None) -> Decision:

@@ -271,3 +271,14 @@ def test_breakers_of_several_workers(workers: int, scope: str, status: Status) -
     history, played = simulator.play(trial)
     verdict = KIND.judge(its, surroundings, history, trial, played).verdict
     assert verdict.status is status, verdict
+
+
+def test_plans_can_be_read_back_from_a_file() -> None:
+    """A counterexample's file holds the steps of a trial; replay reads them."""
+    from harness.plan import step_to_json
+    from harness.planfile import steps_from_json
+
+    its = promise(**SUM)
+    for trial in KIND.trials(its, scene(its)):
+        written = json.loads(json.dumps([step_to_json(step) for step in trial.steps]))
+        assert steps_from_json(written) == trial.steps

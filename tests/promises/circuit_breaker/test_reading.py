@@ -53,7 +53,7 @@ def story(world: Simulator, *steps: Step) -> Story:
     return Reader(promise(), seen, ours=frozenset(seen.calls)).story()
 
 
-def fire(times: int, group: str = "any 0", *, together: bool = False) -> Fire:
+def fire(times: int, group: str = "any-0", *, together: bool = False) -> Fire:
     return Fire(group=group, times=times, together=together)
 
 
@@ -99,8 +99,8 @@ def test_a_client_that_leaves(notices: bool) -> None:
     found = story(
         simulator(serve, notices=notices),
         HELD,
-        fire(1, "any 1"),
-        Leave(group="any 1"),
+        fire(1, "any-1"),
+        Leave(group="any-1"),
         Wait(ns=NS_PER_S),
         Release(dependency="search", answer=USUAL),
     )
