@@ -12,6 +12,7 @@ from harness.contract.words import Promise
 from harness.errors import CouldNotRun
 from harness.plan import Played, Trial
 from harness.promises.base import LEFT_OUT, NOT_NEEDED, Kind, TrialResult
+from harness.runner.flights import flies
 from harness.runner.play import Player, play_together
 from harness.runner.smallest import SHRINK_S, smallest
 from harness.runner.stage import Counterexample, Stage, can_play_together, needs_world
@@ -104,8 +105,9 @@ class Verification:
         else:
             found = self._smallest()
             verdict = self._retold(verdict, found)
-        if any(needs_world(result.trial) for result in self._results):
-            self.world.spoil()  # the service may still remember that its store was away
+        if any(needs_world(result.trial) or flies(result.trial) for result in self._results):
+            # The service may still remember that a dependency was away, or work for calls that left.
+            self.world.spoil()
         return PromiseResult(
             promise=self.promise,
             verdict=verdict,
