@@ -17,7 +17,7 @@ from harness.render.text import seconds
 
 State = Literal["closed", "open", "half-open"]
 
-_BEATS_MOST: Final = 16
+_BEATS_MOST: Final = 12
 _HELD_MOST: Final = 8
 _LANE_PX, _MARK_PX = 22, 34
 _OUTCOMES: Final[dict[str, MarkKind]] = {"ok": "ok", "failed": "failed", "uncounted": "uncounted"}
@@ -86,7 +86,8 @@ def reasons(proof: Proof) -> Iterator[str]:
     """What the breaker may have been at the end, and why each of these forbids what happened."""
     for reading in proof.readings[:6]:
         seen = "; ".join(f"{name.replace('_', ' ')}: {how}" for name, how in reading.seen.items())
-        yield f"if it was {reading.state}: {reading.why}" + (f" (seen: {seen})" if seen else "")
+        why = reading.why.removeprefix(f"{reading.state}: ")
+        yield f"if it was {reading.state}: {why}" + (f" (seen: {seen})" if seen else "")
 
 
 # -- beats ---------------------------------------------------------------------------------------

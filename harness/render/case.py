@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 _MOST_BYTES: Final = 256 << 20
 
-Ns = Annotated[int, Field(ge=-(1 << 63), le=1 << 63)]
-"""An instant or a span in nanoseconds, of a size that clocks have."""
+_LONGEST_NS: Final = 1 << 63
+
+Ns = Annotated[int, AfterValidator(lambda ns: max(-_LONGEST_NS, min(ns, _LONGEST_NS)))]
+"""A number of nanoseconds in a proof: what no clock can tell is taken for the most that one can."""
+Instant = Annotated[int, Field(ge=-_LONGEST_NS, le=_LONGEST_NS)]
+"""Nanoseconds in what was written down: there are many, so what no clock can tell is refused."""
 
 Reading = Literal["admitted", "refused", "other", "lost"]
 
@@ -33,15 +37,15 @@ class ShownCall(Part):
     reading: Reading
     operation: str
     caller: str
-    sent_target_ns: Ns
+    sent_target_ns: Instant
     status: int | None = None
     error: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     token: str | None = None
-    written_ns: Ns = 0
-    ended_ns: Ns | None = None
-    ended_target_ns: Ns | None = None
+    written_ns: Instant = 0
+    ended_ns: Instant | None = None
+    ended_target_ns: Instant | None = None
 
 
 class ShownArrival(Part):
@@ -50,22 +54,22 @@ class ShownArrival(Part):
     dependency: str
     number: int
     token: str | None = None
-    at_ns: Ns
-    target_ns: Ns
+    at_ns: Instant
+    target_ns: Instant
     state: Literal["held", "answered", "cut", "gone"]
     status: int | None = None
-    ended_ns: Ns | None = None
-    ended_target_ns: Ns | None = None
+    ended_ns: Instant | None = None
+    ended_target_ns: Instant | None = None
 
 
 class Happening(Part):
     """A clock move, a fault's begin or end, a rest, a count; only the fields of its event are set."""
 
     event: str
-    at_ns: Ns = 0
-    target_ns: Ns | None = None
-    from_target_ns: Ns | None = None
-    to_target_ns: Ns | None = None
+    at_ns: Instant = 0
+    target_ns: Instant | None = None
+    from_target_ns: Instant | None = None
+    to_target_ns: Instant | None = None
     dependency: str = ""
     fault: str = ""
     effect: int | None = None

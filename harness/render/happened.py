@@ -9,14 +9,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.render.case import Case, Happening, ShownArrival, ShownCall
 from harness.render.text import count, decimals_of, seconds, shorten
 
-_LINES_FIRST, _LINES_LAST = 24, 16
+_TOLD_FIRST, _TOLD_LAST = 16, 12
+_IN_FILE: Final = "in the file"
 _PAUSE_NS: Final = 20_000_000
 """On a clock that runs, what comes so long after the last thing is told in a line of its own."""
 
@@ -35,8 +36,7 @@ class Line:
     decisive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(NamedTuple):
     """One thing that became of a call; requests that belong to none have a call below 0."""
 
     at_ns: int
@@ -45,8 +45,7 @@ class _Fact:
     words: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _Told(NamedTuple):
     """Calls with one story between two rests, or (without calls) something that befell them all."""
 
     target_ns: int
@@ -64,16 +63,15 @@ def lines(case: Case, proved_ns: int | None = None) -> list[Line]:
         proved_ns: when its proof was complete, on the machine's clock, where that was at a rest.
     """
     told, later = _until_proved(case, _merged(_stories(case, proved_ns)))
-    origin_ns = case.origin_ns
-    decimals = decimals_of({each.target_ns - origin_ns for each in told})
-    made = list(_lines(case, told, decimals))
+    left_out = len(told) - _TOLD_FIRST - _TOLD_LAST
+    if left_out > 1:
+        what = f"{count(left_out, 'more line')}, with the clock's moves between"
+        between = _Told(told[_TOLD_FIRST - 1].target_ns, (what,), kind="left out", detail=_IN_FILE)
+        told = [*told[:_TOLD_FIRST], between, *told[-_TOLD_LAST:]]
+    made = list(_lines(case, told))
     if later:
-        made.append(Line(time="…", what=later, detail="in the file", kind="move"))
-    left_out = len(made) - _LINES_FIRST - _LINES_LAST
-    if left_out <= 1:
-        return made
-    more = Line(time="…", what=f"{count(left_out, 'more line')}", detail="in the file", kind="move")
-    return [*made[:_LINES_FIRST], more, *made[-_LINES_LAST:]]
+        made.append(Line(time="…", what=later, detail=_IN_FILE, kind="move"))
+    return made
 
 
 def _until_proved(case: Case, told: list[_Told]) -> tuple[list[_Told], str]:
@@ -88,12 +86,16 @@ def _until_proved(case: Case, told: list[_Told]) -> tuple[list[_Told], str]:
     return told[:end], count(later, "later call") if later else ""
 
 
-def _lines(case: Case, told: Sequence[_Told], decimals: int) -> Iterator[Line]:
+def _lines(case: Case, told: Sequence[_Told]) -> Iterator[Line]:
+    decimals = decimals_of({each.target_ns - case.origin_ns for each in told}) if case.held else 3
     proof = frozenset(case.witness)
     by_index = {call.index: call for call in case.calls}
     word = "the clock is moved" if case.held else "time passes"
     now_ns = told[0].target_ns if told else 0
     for each in told:
+        if each.kind == "left out":
+            yield Line(time="…", what=each.story[0], detail=each.detail, kind="move")
+            continue
         if each.target_ns > now_ns:
             passed = seconds(each.target_ns - now_ns, decimals)
             yield Line(time=f"+ {passed}", what=word, detail="", kind="move")
@@ -160,6 +162,9 @@ def _stretch(case: Case, borders: Sequence[int], fact: _Fact) -> tuple[int, int]
 
 
 def _between(facts: Sequence[_Fact]) -> Iterator[_Told]:
+    if len(facts) == 1:
+        yield _Told(facts[0].target_ns, (facts[0].words,), (facts[0].call,))
+        return
     by_call: dict[int, list[_Fact]] = defaultdict(list)
     for fact in facts:
         by_call[fact.call].append(fact)
@@ -173,7 +178,7 @@ def _merged(told: Iterator[_Told]) -> list[_Told]:
     for each in told:
         last = made[-1] if made else None
         if last is not None and each.calls and last.calls and _same(last, each):
-            made[-1] = replace(last, calls=last.calls + each.calls)
+            made[-1] = last._replace(calls=last.calls + each.calls)
         else:
             made.append(each)
     return made

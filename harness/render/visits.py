@@ -134,11 +134,13 @@ def _instants(visits: Sequence[_Visit], last_ns: int) -> list[int]:
 
 
 def _chosen(stops_ns: Sequence[int], targets_ns: Sequence[int]) -> list[int]:
-    """As many as there is room for: where they are too many, the last one of each target instant."""
+    """As many as there is room for: where they are too many, the last one of each target instant first."""
     if len(stops_ns) <= _STOPS_MOST:
         return list(stops_ns)
-    last = dict(zip(targets_ns, stops_ns, strict=True))
-    return list(few(list(last.values()), _STOPS_MOST // 2, _STOPS_MOST // 2))
+    last = list(dict(zip(targets_ns, stops_ns, strict=True)).values())
+    room = _STOPS_MOST - len(last)
+    between = stops_ns[:: -(-len(stops_ns) // room)] if room > 0 else ()
+    return list(few(sorted({*last, *between}), _STOPS_MOST // 2, _STOPS_MOST // 2))
 
 
 def _since_ns(case: Case, proof: Proof) -> int:
@@ -247,7 +249,7 @@ def _lane(sheet: Sheet, places: _Places, visit: _Visit, last_ns: int) -> None:
         sheet.bar(start, end, "inside", 11, proves=visit.proves)
     held = any(from_ns <= last_ns and (to is None or to > last_ns) for from_ns, to in visit.held)
     said = _end(visit) if ended is not None else "inside" if held else "waits"
-    hot = visit.proves and ended is None
+    hot = visit.proves
     sheet.words.append(Word(x=to_x, y=sheet.y + 9, dx=6, text=said, anchor="start", hot=hot))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.render import render
+from tests.render import proofs
 from tests.render.browser import CHROMIUM, Page, page
 from tests.render.records import calls, folder, promise, run, trial, upper
 
@@ -42,11 +43,28 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "report.html"
 
 
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawing of each kind, and long ones."""
+    directory = tmp_path_factory.mktemp("kinds")
+    cases = proofs.everything("a word " * 30)
+    cases["long"] = proofs.breaker()
+    cases["long"]["proof"]["points"] = [
+        proofs.point("rejected" if n % 2 else "stuck", n**3 * 1_000, n) for n in range(40)
+    ]
+    cases["endless"] = proofs.retry([n**2 * 100 for n in range(40)])
+    cases["many"] = proofs.slots(limit=60, inside=61, waiting=9)
+    cases["form"] = proofs.breaker() | {"proof": {}}
+    render(proofs.report(directory, cases))
+    return directory / "report.html"
+
+
 @pytest.mark.parametrize("width", WIDTHS_PX)
-def test_nothing_overflows(browser: Page, report: Path, width: int) -> None:
+def test_nothing_overflows(browser: Page, report: Path, kinds: Path, width: int) -> None:
     """The page is as wide as the window; only what is meant to scrolls in itself."""
-    browser.show(report, width=width)
-    assert browser.ask("document.documentElement.scrollWidth") <= width
+    for file in (report, kinds):
+        browser.show(file, width=width)
+        assert browser.ask("document.documentElement.scrollWidth") <= width
 
 
 def test_it_asks_for_nothing_and_nothing_runs(browser: Page, report: Path) -> None:
@@ -83,17 +101,43 @@ def test_words_of_the_drawing_do_not_meet(browser: Page, report: Path) -> None:
         assert browser.ask(overlaps) == 0, width
 
 
-def test_every_part_has_a_name(browser: Page, report: Path) -> None:
+def test_words_of_the_lanes_do_not_meet(browser: Page, kinds: Path) -> None:
+    """Titles, times, gaps, and what stands beside a bar, on a phone, a desk and on paper."""
+    overlaps = """(() => {
+      const met = [];
+      for (const drawing of document.querySelectorAll('.strip, .scale')) {
+        const all = [...drawing.querySelectorAll('text')]
+          .map(t => [t.textContent, t.getBoundingClientRect()]);
+        for (const [n, [one, a]] of all.entries()) for (const [two, b] of all.slice(n + 1))
+          if (a.left < b.right - 1 && b.left < a.right - 1
+              && a.top < b.bottom - 3 && b.top < a.bottom - 3) met.push(one + ' / ' + two);
+      }
+      return met;
+    })()"""
+    for width in WIDTHS_PX:
+        browser.show(kinds, width=width)
+        assert browser.ask(overlaps) == [], width
+    browser.show(kinds, width=700)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    assert browser.ask(overlaps) == [], "on paper"
+    browser.send("Emulation.setEmulatedMedia", media="")
+
+
+def test_every_part_has_a_name(browser: Page, report: Path, kinds: Path) -> None:
     """Headings fall by one level, images have titles, tables have heads."""
-    browser.show(report, width=1_280)
-    levels = browser.ask("[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])")
-    assert levels[0] == 1
-    assert all(b - a <= 1 for a, b in pairwise(levels))
-    unnamed = (
-        "[...document.querySelectorAll('svg[role=img]')].filter(s => !s.querySelector('title'))"
-    )
-    assert browser.ask(f"{unnamed}.length") == 0
-    assert browser.ask("[...document.querySelectorAll('table')].every(t => t.tHead)")
+    for file in (report, kinds):
+        browser.show(file, width=1_280)
+        levels = browser.ask(
+            "[...document.querySelectorAll('h1,h2,h3,h4,h5')].map(h => +h.tagName[1])"
+        )
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in pairwise(levels))
+        unnamed = (
+            "[...document.querySelectorAll('svg[role=img]')]"
+            ".filter(s => !s.querySelector('title') && !s.ariaLabel)"
+        )
+        assert browser.ask(f"{unnamed}.length") == 0
+        assert browser.ask("[...document.querySelectorAll('table')].every(t => t.tHead)")
 
 
 def test_it_prints(browser: Page, report: Path, tmp_path: Path) -> None:
