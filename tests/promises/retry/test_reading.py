@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.history import Arrival, Call, History
@@ -220,6 +221,15 @@ def test_nobody_gave_up_who_may_still_go_on() -> None:
     assert not list(broken(Case(plain, (accepted,))))
     refused = tries("GET 503", "+100 GET 503")
     assert [each.half for each in broken(Case(plain, (refused,)))] == ["attempts"]
+
+
+def test_on_a_running_clock_nobody_gave_up_before_the_call_has_ended() -> None:
+    """A slow machine may be late with the next attempt; who has an answer was given up."""
+    words, seen = promise(), tries("GET 503", "+100 GET 503")
+    under_way = replace(seen, ended_ns=None)
+    assert not list(broken(Case(words, (under_way,), "real")))
+    assert [each.half for each in broken(Case(words, (under_way,)))] == ["attempts"]
+    assert [each.half for each in broken(Case(words, (seen,), "real"))] == ["attempts"]
 
 
 def test_methods_by_failure() -> None:
