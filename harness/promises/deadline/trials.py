@@ -291,7 +291,6 @@ _LEFT: Final = (
 
 def _counting(n: Numbers, *, leaves: bool) -> Iterator[Step]:
     """Counts before, and after each 50 calls, while the dependency is silent still; then it lets go."""
-    settle_ns = _LEFT_ONE_BY_ONE * n.d_ns if leaves else n.settle_ns
     look_ns = _ONE_BY_ONE * n.d_ns if n.frozen else n.look_ns
     yield n.fire(BEFORE, _POOL)
     yield Jump(most_ns=look_ns)
@@ -304,7 +303,10 @@ def _counting(n: Numbers, *, leaves: bool) -> Iterator[Step]:
             group = f"{PROBE} {step}.{batch}"
             yield n.fire(group, times)
             yield Leave(group=group) if leaves else Jump(most_ns=look_ns)
-        yield Wait(ns=settle_ns)
+        if leaves:  # one more, who stays: it is served when the service has done with the others
+            yield n.fire(f"{PROBE} {step}, last")
+            yield Jump(most_ns=_LEFT_ONE_BY_ONE * n.d_ns)
+        yield Wait(ns=n.settle_ns)
         yield CountResources()
     for each in n.dependencies:
         yield Answering(dependency=each)
