@@ -198,7 +198,8 @@ def _impossible(case: Case, law: Law, spent_ns: int) -> bool:
 
 def _evidence(case: Case) -> dict[str, int]:
     counted = list(_counted(case))
-    return {
+    background = {"background": case.background} if case.background else {}
+    return background | {
         "calls": len({t.call for t in case.tries}),
         "attempts": sum(len(t.attempts) for t in case.tries) + len(case.shared_ns),
         "repeated": sum(len(t.attempts) > 1 for t in case.tries),

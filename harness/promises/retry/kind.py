@@ -74,6 +74,8 @@ class RetryKind:
             "frozen" if around.frozen else "real",
             keys_given=_keys_given(promise, around),
             shared_ns=tuple(arrival.target_ns for arrival in seen.shared),
+            loose_ns=seen.loose_ns,
+            background=seen.background,
         )
         said = judged(case, trial, played)
         shown = marks(seen, trial, said)

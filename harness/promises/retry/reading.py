@@ -1,6 +1,7 @@
 """Which requests at the witness are the attempts of which call, and what became of each.
 
-By the call's token; requests that carry none belong to the only call that was under way.
+By the call's token; requests that carry none belong to the only call that was under way, unless the
+service passes tokens on: then they are its own, in the background.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from harness.history import Arrival, Call, History
 from harness.models.advice import retry_after
 from harness.plan import Played
 from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries
-from harness.promises.retry.parts import CONNECTION, TIMEOUT
+from harness.promises.retry.parts import CONNECTION, IDEMPOTENT, TIMEOUT
 from harness.promises.retry.words import Retry
 
 _ADVISING: Final = (413, 429, 503)
@@ -33,6 +34,8 @@ class Read:
         strays: requests that may be anybody's.
         by_token: so many were told by their token.
         by_time: so many by the time at which they came.
+        background: requests without a token at a service that passes tokens on, for other things.
+        loose_ns: when requests arrived that may be attempts of any call: target time.
     """
 
     dependency: str
@@ -41,6 +44,8 @@ class Read:
     strays: int
     by_token: int
     by_time: int
+    background: int = 0
+    loose_ns: tuple[int, ...] = ()
 
 
 def read(
@@ -57,12 +62,28 @@ def read(
         return Read(dependency, (), (), 0, 0, 0)
     end_ns = played.at_ns[-1] if played.at_ns else max(a.at_ns for a in history.arrivals or ()) + 1
     begin_ns = min(calls[index].written_ns for index in own)
-    arrivals = (a for a in history.arrivals if a.dependency == dependency)
-    found = _matched(calls, own, [a for a in arrivals if begin_ns <= a.at_ns <= end_ns], end_ns)
+    arrivals = [a for a in history.arrivals if a.dependency == dependency and a.at_ns <= end_ns]
+    tokens = {call.token for call in calls if call.operation in promise.operation}
+    told = frozenset(_asked(a) for a in arrivals if a.token is not None and a.token in tokens)
+    found = _matched(calls, own, [a for a in arrivals if begin_ns <= a.at_ns], end_ns, told)
     view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns))
     tries = tuple(t for index in own for t in view.tries(index, calls[index], found.of[index]))
     by_token = sum(len(found.of[index]) for index in own) - found.by_time
-    return Read(dependency, tries, tuple(found.shared), found.strays, by_token, found.by_time)
+    return Read(
+        dependency=dependency,
+        tries=tries,
+        shared=tuple(found.shared),
+        strays=len(found.strays),
+        by_token=by_token,
+        by_time=found.by_time,
+        background=found.background,
+        loose_ns=tuple(a.target_ns for a in (*found.shared, *found.strays)),
+    )
+
+
+def _asked(arrival: Arrival) -> tuple[str, str]:
+    """What a request asks for: attempts of one call may differ in the query alone."""
+    return arrival.method, arrival.path.partition("?")[0]
 
 
 def _seen_until(history: History, played: Played, end_ns: int) -> int:
@@ -73,23 +94,36 @@ def _seen_until(history: History, played: Played, end_ns: int) -> int:
 
 @dataclass(slots=True)
 class _Matched:
-    """The requests of each call; those of one of several; how many may be anybody's, or were timed."""
+    """The requests of each call; of one of several; of anybody; how many were timed, or are of none."""
 
     of: dict[int, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
     shared: list[Arrival] = field(default_factory=list)
-    strays: int = 0
+    strays: list[Arrival] = field(default_factory=list)
     by_time: int = 0
+    background: int = 0
 
 
 def _matched(
-    calls: Sequence[Call], own: Sequence[int], arrivals: Iterable[Arrival], end_ns: int
+    calls: Sequence[Call],
+    own: Sequence[int],
+    arrivals: Iterable[Arrival],
+    end_ns: int,
+    told: frozenset[tuple[str, str]],
 ) -> _Matched:
+    """Whose each request is; ``told``: what calls asked for whose requests carried their token."""
     tokens = {call.token: index for index, call in enumerate(calls) if call.token is not None}
     mine, found = frozenset(own), _Matched()
     for arrival in arrivals:
         if arrival.token is not None:
             if arrival.token in tokens:
                 found.of[tokens[arrival.token]].append(arrival)
+            continue
+        if told:
+            # A repeat that lost its token asks for what was asked before; harmless others are no call's.
+            if arrival.method in IDEMPOTENT and _asked(arrival) not in told:
+                found.background += 1
+            else:
+                found.strays.append(arrival)
             continue
         under_way = [n for n in range(len(calls)) if _is_under_way(calls, n, arrival.at_ns, end_ns)]
         if len(under_way) == 1:
@@ -98,7 +132,7 @@ def _matched(
         elif under_way and mine.issuperset(under_way):
             found.shared.append(arrival)
         else:
-            found.strays += 1
+            found.strays.append(arrival)
     return found
 
 
@@ -142,7 +176,7 @@ class _View:
         )
         groups: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
         for arrival in arrivals:
-            groups[arrival.method, arrival.path.partition("?")[0]].append(arrival)
+            groups[_asked(arrival)].append(arrival)
         if not groups:
             yield made(attempts=())
         for group in groups.values():

@@ -106,6 +106,26 @@ def test_without_tokens_the_only_call_under_way_is_meant() -> None:
     assert seen((call(0, 10, 100), call(1, 20, 200)), arrival(50, None), own=1).strays == 1
 
 
+def test_where_tokens_are_passed_on_others_are_the_services_own() -> None:
+    """A timer asks for other things; what a call asked for, or what is not harmless, may be a repeat."""
+    config = {"path": "/config", "status": 200}
+    mine = (arrival(11, "a"), arrival(13, "a"))
+    found = seen(TWO[:1], *mine, arrival(12, None, **config), arrival(14, None, **config), own=1)
+    assert [len(each.attempts) for each in found.tries] == [2]
+    assert (found.by_time, found.background, found.strays) == (0, 2, 0)
+    again = seen(TWO[:1], *mine, arrival(14, None), own=1)
+    assert (again.background, again.strays, again.loose_ns) == (0, 1, (14_000,))
+    assert seen(TWO[:1], *mine, arrival(14, None, path="/x", method="POST"), own=1).strays == 1
+
+
+def test_nobody_gave_up_whose_next_attempt_may_have_lost_its_token() -> None:
+    """A request of nobody's, in time, may be it."""
+    shown = tries("GET 503", "+100 GET 503")
+    late_ns = shown.attempts[-1].arrived_ns + ns(400)
+    assert list(broken(Case(promise(), (shown,), loose_ns=(late_ns + ns(1_000),))))
+    assert not list(broken(Case(promise(), (shown,), loose_ns=(late_ns,))))
+
+
 def test_a_call_that_was_left_may_still_be_tried() -> None:
     """What comes before the next call is its own."""
     left = call(0, 10, 40, error="left")
