@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from harness.units import format_seconds
 
 
-def opened_early(failures: int, needed: int, at_ns: int) -> str:
+def opened_early(failures: int, needed: int, at_ns: int, *, in_a_row: bool = False) -> str:
     """Refused while closed, with fewer failures than are declared."""
+    since = "in a row" if in_a_row else "since it was closed"
     return (
         f"opened early after {failures} of {needed}: the call at {_at(at_ns)} was refused, and "
-        f"{_failures(failures)} had come since it was closed."
+        f"{_failures(failures)} had come {since}."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.models.breaker.points import Group, What
 from harness.models.breaker.readings import told, unbound
-from harness.models.breaker.rules import Rules, Timed
+from harness.models.breaker.rules import Consecutive, Rules, Timed
 from harness.models.breaker.search import Decision, Fatal
 from harness.models.breaker.state import Mode, State, Tag
 from harness.models.breaker.windows import Results, WeakWindow
@@ -110,6 +110,10 @@ class Tale:
             return "expiry", sentences.old_counted(live, failed - live, self.at_ns)
         if not failed:
             return "threshold", sentences.refused_from_fresh(self.at_ns)
+        for trip, window in zip(self.rules.trips, state.windows, strict=True):
+            if isinstance(trip, Consecutive) and isinstance(window, int) and window < failed:
+                said = sentences.opened_early(window, trip.failures, self.at_ns, in_a_row=True)
+                return "threshold", said
         return "threshold", sentences.opened_early(failed, self.n.fill, self.at_ns)
 
     def _let_through(self, state: State) -> tuple[str, str]:

@@ -158,8 +158,9 @@ def _failing_trials(plan: Plan) -> None:
     plan.opens()
     for _ in range(2):
         fails(0)
-        plan.early()
-        plan.good(refused, 1)
+        if plan.n.rules.recovery.after_ns is not None:
+            plan.early()
+            plan.good(refused, 1)
     plan.recover()
     plan.closed()
     if not before:

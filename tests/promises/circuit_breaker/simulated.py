@@ -113,12 +113,15 @@ def world(
 ) -> Make:
     """Simulators of services with such a breaker."""
     closes_after = rng.randint(1, 4)
+    no_half_open = words.half_open is None and rng.random() < 0.5
 
     def make() -> Simulator:
         rules = rules_of(words)
         if rules.trials is not None and rules.trials.successes is None:
             # How many good trials close it is left open: this one needs as many as it has drawn.
             rules = replace(rules, trials=replace(rules.trials, successes=closes_after))
+        if no_half_open:
+            rules = replace(rules, trials=None)
         breaker = Breaker(rules, manner, rng, defect)
         mean_ns = None if frozen else REAL_MEAN_NS
         return Simulator(serve(breaker), words.operation, rng, mean_ns=mean_ns, tokens=tokens)
@@ -149,6 +152,8 @@ def drawn(rng: Random) -> tuple[CircuitBreaker, Manner]:
         manner = replace(manner, coarse=False)
     if rng.random() < 0.15:
         words["counts"] = None  # left out
+    if rng.random() < 0.05:
+        words |= {"recovery": None, "recovers_within": f"{2 * recovery_s}s"}
     return promise(**words), manner
 
 

@@ -16,6 +16,7 @@ TWO = {"successes": 2, "permits": 2}
 BROKEN: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("3", "F3 F x", {}, "threshold", "not open after 3 failures"),
     ("3", "F2 x", {}, "threshold", "opened early after 2 of 3"),
+    ("3", "F2 S F x", {}, "threshold", "opened early after 1 of 3"),
     ("3", "x", {}, "threshold", "opened early after 0 failures"),
     ("3", "N3 x", {}, "uncounted", "uncounted outcome counted"),
     ("3", "F3 x +58.9 S", {}, "early", "half-open 1.100 s early"),
