@@ -57,15 +57,17 @@ def test_a_planted_defect_is_caught_and_nobody_else_accused(mutant: Mutant) -> N
 
 
 @pytest.mark.parametrize(
-    ("load", "contract"),
-    [(busy_cores, "sum"), (slow_client, "closed")],
+    ("load", "contract", "promises"),
+    [(busy_cores, "sum", ["sum-rate", "sum-retry"]), (slow_client, "closed", ["closed"])],
     ids=["busy cores", "slow client"],
 )
-def test_nobody_is_accused_on_a_loaded_machine(load: object, contract: str) -> None:
+def test_nobody_is_accused_on_a_loaded_machine(
+    load: object, contract: str, promises: list[str]
+) -> None:
     """However slow machine or client are, a healthy target is never called broken."""
     assert callable(load)
     with load():
-        for name, result in examine(reference(contract)).items():
+        for name, result in examine(reference(contract), promises).items():
             assert result.verdict.status is not Status.BROKEN, f"{name}: {result.verdict.reason}"
 
 
