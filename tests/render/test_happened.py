@@ -122,6 +122,19 @@ def test_a_long_story_is_cut_in_the_middle() -> None:
     assert found[-1].time == "299.000 s"
 
 
+def test_two_instants_are_two_lines_also_without_a_border() -> None:
+    """A clock that was moved in many small steps, of which one line tells."""
+    calls = [made(0, 0, 10, ended=(5_100, 40))]
+    values = of_kind("tea", calls, {}, events=[moved(20, 0, 5_100)])
+    values["arrivals"] = [arrival(1, 0, (0, 15), (5_000, 30), state="gone", status=None)]
+    assert told(values)[1:] == [
+        ("+ 5.000 s", "the clock is moved"),
+        ("5.000 s", "1 call of list: given up there"),
+        ("+ 0.100 s", "the clock is moved"),
+        ("5.100 s", "1 call of list: got 200"),
+    ]
+
+
 def test_on_a_clock_that_runs_pauses_part_the_lines() -> None:
     """Nobody writes down rests there."""
     values = proofs.retry() | {"clock": "real", "events": []}

@@ -196,7 +196,9 @@ def test_the_level_goes_over_its_line() -> None:
     found = strip(proofs.slots())
     (over,) = [bar for bar in found.bars if bar.kind == "over"]
     (bound,) = [rule for rule in found.rules if rule.kind == "bound"]
+    below = next(bar for bar in found.bars if bar.kind == "inside")
     assert abs(over.y + over.height - bound.y1) < 0.1
+    assert abs(below.y - bound.y1) < 0.1, "and below it what is allowed"
     labels = [(word.text, word.hot) for word in found.words if word.kind == "label"]
     assert labels == [("0", False), ("5", True)]
     ends = [word.text for word in found.words if word.anchor == "start" and word.kind == "word"]
