@@ -226,9 +226,16 @@ def test_another_dependency_is_left_alone(shared: bool) -> None:
         assert verdict.reason.startswith("other dependency cut off: buy reached shop")
 
 
-@pytest.mark.parametrize(("own", "status"), [(True, Status.BROKEN), (False, Status.KEPT)])
-def test_calls_at_once_through_a_closed_breaker(own: bool, status: Status) -> None:
-    """Declared are four; a lock around the call lets one through, beside it all pass."""
+@pytest.mark.parametrize(
+    ("own", "shared", "status"),
+    [
+        (True, False, Status.BROKEN),
+        (False, False, Status.KEPT),
+        (True, True, Status.UNKNOWN),
+    ],
+)
+def test_calls_at_once_through_a_closed_breaker(own: bool, shared: bool, status: Status) -> None:
+    """Declared are four; a lock around the call lets one through. If it does beside it too, who knows?"""
     its = promise(concurrent=4)
     buy = Operation.model_validate_json(json.dumps({"call": "GET /buy", "uses": "shop"}))
     rng = Seed(1).stream("service")
@@ -243,7 +250,7 @@ def test_calls_at_once_through_a_closed_breaker(own: bool, status: Status) -> No
 
     breaker = Breaker(rules_of(its), Manner(serial=own), rng)
     trial = next(t for t in KIND.trials(its, surroundings) if t.name == "T0 at once")
-    simulator = Simulator(two(breaker, shared=False), its.operation, rng)
+    simulator = Simulator(two(breaker, shared=shared), its.operation, rng)
     history, played = simulator.play(trial)
     verdict = KIND.judge(its, surroundings, history, trial, played).verdict
     assert verdict.status is status, verdict
