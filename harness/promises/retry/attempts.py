@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from harness.models.advice import Advice
@@ -31,6 +31,7 @@ class Attempt:
         told: there was a Retry-After that counts, readable or not.
         ended_wall_ns: the target's wall clock at the end.
         at_ns: the machine's clock.
+        asks: what it asks for beside its method and path: its query and its body.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Attempt:
     told: bool = False
     ended_wall_ns: int | None = None
     at_ns: int = 0
+    asks: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -88,6 +90,24 @@ class Tries:
     seen_until_ns: int
     left_at_ns: int | None = None
     failed: bool = True
+
+    @property
+    def is_mixed(self) -> bool:
+        """Queries or bodies differ: one thing tried again with a word changed, or several things."""
+        return len({each.asks for each in self.attempts}) > 1
+
+    @property
+    def apart(self) -> tuple[Tries, ...]:
+        """The attempts that are surely of one thing, as so many sequences."""
+        if not self.is_mixed:
+            return (self,)
+        asked = dict.fromkeys(each.asks for each in self.attempts)
+        parts = (tuple(each for each in self.attempts if each.asks == asks) for asks in asked)
+        return tuple(replace(self, attempts=part) for part in parts)
+
+    def as_one(self) -> Tries:
+        """Read as one thing, whatever queries and bodies say."""
+        return replace(self, attempts=tuple(replace(each, asks="") for each in self.attempts))
 
     def gap(self, k: int, clock: Clock = "frozen") -> Gap:
         """The wait after attempt ``k``, from 1.

@@ -13,8 +13,9 @@ from harness.promises.retry.demand import fits, is_told, longest_ns, repeats, wa
 from harness.promises.retry.judgement import Judgement
 from harness.promises.retry.parts import TIMEOUT
 from harness.promises.retry.reading import Read
-from harness.promises.retry.rules import Case
+from harness.promises.retry.rules import Case, broken
 from harness.promises.retry.scene import ALIKE, SETTLED, TOLD_APART
+from harness.promises.retry.waits import outside
 from harness.promises.retry.words import Retry
 from harness.units import format_duration
 from harness.verdict import Status
@@ -46,6 +47,11 @@ def doubt(case: Case, seen: Read, trial: Trial, played: Played, said: Judgement)
     if not seen.shared and not any(tries.attempts for tries in case.tries):
         names = ", ".join(case.promise.operation)
         return f"no request reached {seen.dependency} while {names} was called"
+    if _unlike(case):
+        return (
+            "requests of one call differ in query or body, and may be one thing tried again or several; an "
+            "operation that asks the dependency once would settle it"
+        )
     if said.look is not None:
         return None if said.look.status == "kept" else said.look.why or "too few calls were seen"
     if said.open_ is not None or trial.name.startswith("T5 spread"):
@@ -56,6 +62,14 @@ def doubt(case: Case, seen: Read, trial: Trial, played: Played, said: Judgement)
         return "attempts of different calls cannot be told apart: they bear no id of ours"
     silent = _silent(case, trial, played)
     return silent if silent is not None else _unfinished(case, trial)
+
+
+def _unlike(case: Case) -> bool:
+    """Whether the promise is broken if what a call asks for with different words is one thing."""
+    if not any(tries.is_mixed for tries in case.tries):
+        return False
+    one = replace(case, tries=tuple(tries.as_one() for tries in case.tries))
+    return outside(one) is not None or any(True for _ in broken(one))
 
 
 def _silent(case: Case, trial: Trial, played: Played) -> str | None:

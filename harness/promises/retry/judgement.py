@@ -87,6 +87,8 @@ def _spread(case: Case, played: Played, trial: Trial) -> tuple[Finding | None, s
     spread = case.promise.backoff.spread if case.promise.backoff else None
     share, within = (None, 0) if spread is None else (spread.share, spread.within)
     waves = list(_waves(case, played, trial))
+    if any(tries.is_mixed for tries in case.tries) or len(case.tries) > trial.calls:
+        return None, "a call asks for several things, so nobody knows which came back"
     found = crowds([returned_ns(times) for times in waves], share=share, within_ns=within)
     said = spread_verdict(found)
     worst = max((c for c in found if c is not None), key=lambda c: c.together, default=None)
@@ -144,6 +146,8 @@ def _growth(case: Case) -> tuple[Finding | None, str | None]:
     longest = max(map(len, known), default=0)
     whole = [waits for waits in known if len(waits) == longest]
     said, k = grows(whole, case.promise.slack.whole_ns)
+    if said == "broken" and any(tries.is_mixed for tries in case.tries):
+        return None, f"wait {k} is shorter than the one before, if they are waits of one thing"
     if said == "broken":
         shown = next(tries for tries in case.tries if tries.attempts)
         told = f"waits do not grow: wait {k} of {len(whole)} callers is shorter than the one before"

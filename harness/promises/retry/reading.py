@@ -204,6 +204,7 @@ class _View:
             told=told,
             ended_wall_ns=arrival.ended_wall_ns if state != "held" else None,
             at_ns=arrival.at_ns,
+            asks=f"{arrival.path.partition('?')[2]} {arrival.digest}",
         )
 
     def _outcome(

@@ -57,13 +57,15 @@ class Case:
 def broken(case: Case) -> Iterator[Finding]:
     """All that is proved by single calls, and by keys that several share."""
     for tries in case.tries:
-        yield from _forbidden(case, tries)
-        yield from _too_many(case, tries)
-        yield from _gave_up(case, tries)
-        yield from _advised(case, tries)
-        yield from _over_total(case, tries)
-        yield from _keys(case, tries)
-        yield from _gone_on(case, tries)
+        for part in tries.apart:
+            yield from _forbidden(case, part)
+            yield from _too_many(case, part)
+        yield from _gave_up(case, tries)  # too few in all are too few for each thing
+        for part in tries.apart:
+            yield from _advised(case, part)
+            yield from _over_total(case, part)
+            yield from _keys(case, part)
+            yield from _gone_on(case, part)
     yield from _shared_keys(case)
 
 
@@ -233,7 +235,7 @@ def over_budget(case: Case) -> Finding | None:
     times = sorted([a.arrived_ns for t in tries for a in t.attempts] + list(case.shared_ns))
     if budget is None or not times:
         return None
-    calls = len({t.call for t in tries})
+    calls = max(len({t.call for t in tries}), sum(len(t.apart) for t in tries if t.attempts))
     spans = (times[-1] - times[0]) // budget.over + 1
     # As much of a refilled reserve as time has passed for, and one call's attempts in hand.
     allowed = budget.ratio * calls + budget.reserve * spans + (case.promise.most or 1)

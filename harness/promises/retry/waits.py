@@ -54,7 +54,7 @@ class _Outside:
 
 def _outside(case: Case, law: Law) -> _Outside | None:
     slack = case.promise.slack
-    for tries in case.tries:
+    for tries in (part for each in case.tries for part in each.apart):
         before: float | None = None
         for k, gap in enumerate(gaps(case, tries), start=1):
             span = law.span(k, before)
@@ -158,6 +158,8 @@ def looked(case: Case) -> tuple[Look, Finding | None]:
     if seen.status != "broken" or all(reading.outside for reading in seen.readings):
         return seen, None  # waits outside every reading are told as such
     used = [tries for tries, _ in known[: seen.calls]]
+    if any(tries.is_mixed for tries in used):
+        return seen, None  # they may be the waits of several things
     return seen, _statistical(case, seen, used)
 
 

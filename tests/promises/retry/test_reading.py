@@ -51,7 +51,7 @@ def arrival(at: int, token: str | None, **more: Any) -> Arrival:
         "connection": at,
         "use": 1,
         "method": "GET",
-        "path": "/thing?at=" + str(at),
+        "path": "/thing?id=1",
         "headers": (),
         "body": b"",
         "digest": "",
@@ -141,6 +141,38 @@ def test_requests_for_other_things_are_no_attempts_of_this_one() -> None:
     """A call that asks for two things has two sequences; the query does not count."""
     found = seen(TWO[:1], arrival(11, "a"), arrival(12, "a", path="/other"), own=1)
     assert [len(each.attempts) for each in found.tries] == [1, 1]
+
+
+def test_two_pages_are_not_one_page_asked_twice() -> None:
+    """Other queries and other bodies may be other things: what only holds for one thing proves nothing."""
+    fail, page = {"status": 503}, {"status": 200}
+
+    def halves(*arrivals: Arrival) -> list[str]:
+        found = seen(TWO[:1], *arrivals, own=1)
+        return [each.half for each in broken(Case(promise(backoff=None), found.tries))]
+
+    one = [arrival(n, "a", path="/items?page=1", **fail) for n in (11, 12, 13)]
+    two = [arrival(n, "a", path="/items?page=2", **fail) for n in (21, 22)]
+    done = arrival(14, "a", path="/items?page=1", **page)
+    assert halves(*one, done, arrival(20, "a", path="/items?page=2", **page)) == []
+    assert halves(*one, *two) == []
+    assert halves(*one, done, arrival(15, "a", path="/items?page=1", **page)) == [
+        "success",
+        "attempts",
+    ]
+    sent = {"method": "POST", "path": "/items"}
+    assert halves(arrival(11, "a", digest="x", **sent), arrival(12, "a", digest="y", **sent)) == []
+    assert halves(arrival(11, "a", digest="x", **sent), arrival(12, "a", digest="x", **sent)) == [
+        "matrix"
+    ]
+
+
+def test_few_requests_in_all_are_too_few_for_each_thing() -> None:
+    """A repeat may change its query: all of them count, and the last should have been repeated."""
+    shown = tries("GET 503", "+100 GET 503")
+    asks = [replace(each, asks=str(n)) for n, each in enumerate(shown.attempts)]
+    (found,) = broken(Case(promise(), (replace(shown, attempts=tuple(asks)),)))
+    assert found.half == "attempts"
 
 
 def test_how_attempts_end() -> None:
