@@ -164,6 +164,7 @@ class Unsent:
         for start in range(0, len(connections), ASK_AT_ONCE):
             part = connections[start : start + ASK_AT_ONCE]
             self._socket.sendto(b"".join(question(connection) for connection in part), (0, 0))
+            asked = {connection.identity for connection in part}
             replies = 0
             while replies < len(part):
                 for kind, reply in messages(self._socket.recv(REPLY_BYTES)):
@@ -173,7 +174,7 @@ class Unsent:
                             raise OSError(code, os.strerror(code))
                         continue
                     connection = parse(reply)
-                    if any(connection.identity == old.identity for old in part):
+                    if connection.identity in asked:
                         now.append(connection)  # else: its listener, where it is gone itself
         return now
 
@@ -262,11 +263,12 @@ def parse(body: memoryview) -> Connection:
 
 def under_way(connections: list[Connection]) -> list[Connection]:
     """Those whose bytes the kernel holds, or that the other end, where we see it, has not got."""
-    received = {connection.ends()[::-1]: connection.received for connection in connections}
+    known = [(connection, connection.ends()) for connection in connections]
+    received = {ends[::-1]: connection.received for connection, ends in known}
     return [
         connection
-        for connection in connections
-        if connection.is_held or connection.sent > received.get(connection.ends(), FAR)
+        for connection, ends in known
+        if connection.is_held or connection.sent > received.get(ends, FAR)
     ]
 
 
