@@ -150,6 +150,8 @@ def _stories(case: Case, proved_ns: int | None) -> Iterator[_Told]:
     around = sorted(_around(case, proved_ns), key=lambda pair: pair[0])
     for _, chunk in groupby(facts, key=lambda fact: _stretch(case, borders, fact)):
         own = list(chunk)
+        if not case.held:  # what comes close together is one instant to a reader
+            own = [fact._replace(target_ns=own[0].target_ns) for fact in own]
         while around and around[0][0] <= own[0].at_ns:
             yield around.pop(0)[1]
         yield from _between(own)
@@ -194,7 +196,7 @@ def _borders(case: Case, facts: Sequence[_Fact]) -> list[int]:
     if case.held:
         kinds = ("Rested", "ClockMoved")
         return sorted(event.at_ns for event in case.events if event.event in kinds)
-    return [b.at_ns for a, b in pairwise(facts) if b.at_ns - a.at_ns > _PAUSE_NS]
+    return [b.at_ns - 1 for a, b in pairwise(facts) if b.at_ns - a.at_ns > _PAUSE_NS]
 
 
 def _facts(case: Case) -> Iterator[_Fact]:

@@ -136,14 +136,15 @@ def test_two_instants_are_two_lines_also_without_a_border() -> None:
 
 
 def test_on_a_clock_that_runs_pauses_part_the_lines() -> None:
-    """Nobody writes down rests there."""
-    values = proofs.retry() | {"clock": "real", "events": []}
-    values["arrivals"][1]["at_ns"] += 500 * NS_PER_MS
-    values["arrivals"][1]["ended_ns"] += 500 * NS_PER_MS
-    whats = [what for _, what in told(values)]
-    assert whats[0].startswith("1 call of list: begun, reached search, answered 503 there")
-    assert "time passes" in whats
-    assert len([what for what in whats if what.startswith("1 call")]) == 3
+    """Nobody writes down rests there; what comes close together is one instant."""
+    calls = [made(n, n, n, ended=(600 + n, 600 + n)) for n in (0, 1)]
+    arrivals = [arrival(n + 1, n, (5 + n, 5 + n), (600, 600 + n)) for n in (0, 1)]
+    values = of_kind("tea", calls, {}, arrivals=arrivals, clock="real")
+    assert told(values) == [
+        ("0.000 s", "2 calls of list: begun, reached search"),
+        ("+ 0.600 s", "time passes"),
+        ("0.600 s", "2 calls of list: got 200, answered 503 there"),
+    ]
 
 
 def test_the_proof_is_marked() -> None:
