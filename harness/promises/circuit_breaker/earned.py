@@ -11,7 +11,7 @@ from harness.promises.answer_form import lacking
 from harness.promises.base import LEFT_OUT, TrialResult
 from harness.promises.circuit_breaker.check import Facts, Search
 from harness.promises.circuit_breaker.plans import Phase
-from harness.promises.circuit_breaker.special import at_once
+from harness.promises.circuit_breaker.special import at_once, unreached
 from harness.promises.circuit_breaker.words import CircuitBreaker, HalfOpenWords
 from harness.verdict import Status
 
@@ -36,6 +36,12 @@ def doubt(facts: Facts, search: Search) -> str | None:
         found = _phase(facts, step, calls)
         if found is not None:
             return found
+    operation = unreached(facts)
+    if operation is not None:
+        return (
+            f"calls of {operation} did not reach what it depends on, so nobody saw whether it was "
+            "affected: a cache in between hides it"
+        )
     return _not_at_once(facts)
 
 
@@ -59,10 +65,30 @@ def _unread(facts: Facts) -> str | None:
         )
     if facts.story.lost:
         return (
-            f"{len(facts.story.lost)} calls were lost, or refused by what may be another promise; see "
-            "why the target does not answer"
+            f"{len(facts.story.lost)} calls were lost, or answered though nothing reached "
+            f"{facts.promise.dependency} by what may be a cache or another promise; see why the target "
+            "does not answer, and declare what a refusal looks like under `open`"
+        )
+    if any(_answered_before(facts, index) for index in facts.stretch.attempts):
+        return (
+            f"the service answered before {facts.promise.dependency} did and went on waiting for it: "
+            "whether its breaker counts the timeout or what came later cannot be seen; let it close the "
+            "connection when it gives up"
         )
     return _several_connections(facts)
+
+
+def _answered_before(facts: Facts, index: int) -> bool:
+    """Whether its caller had an answer before an attempt that ended by the witness's doing."""
+    call = facts.stretch.calls[index]
+    return (
+        call.ended_ns is not None
+        and call.error != "left"
+        and any(
+            arrival.state in {"answered", "cut"} and (arrival.ended_ns or 0) > call.ended_ns
+            for arrival in facts.stretch.attempts[index]
+        )
+    )
 
 
 def _as_declared(facts: Facts) -> bool:
@@ -156,9 +182,19 @@ def marks_of(facts: Facts, search: Search) -> frozenset[str]:
         )
         for rest_ns in rests
     ]
-    if not facts.around.frozen or max(inside, default=0) > 1:
+    if max(inside, default=0) > 1 or (not facts.around.frozen and _overlap(facts)):
         marks.add("parallel")
     return frozenset(marks)
+
+
+def _overlap(facts: Facts) -> bool:
+    """Whether two requests were at witnesses at once."""
+    last_ns = 0
+    for arrival in facts.stretch.arrivals:
+        if arrival.at_ns < last_ns:
+            return True
+        last_ns = max(last_ns, arrival.ended_ns or facts.stretch.until_ns)
+    return False
 
 
 def unearned(
@@ -187,6 +223,15 @@ def unearned(
     said = promise.half_open
     permits = said.permits if isinstance(said, HalfOpenWords) else None
     is_parallel = any("parallel" in result.marks for result in results)
+    tried = any(
+        result.trial.name.startswith("T3") and result.verdict.status is Status.KEPT
+        for result in results
+    )
+    if not smoke and permits is not None and not tried:
+        return (
+            f"the {permits} permits of a half-open breaker were not tried: that needs calls that the "
+            "witness holds, and one breaker for all of them"
+        )
     if not smoke and permits is not None and permits > 1 and not is_parallel:
         return (
             f"the service lets one call at a time reach {promise.dependency}, so that {permits} permits "

@@ -103,12 +103,15 @@ def _matched(
 ) -> tuple[dict[int, tuple[Arrival, ...]], int]:
     by_token = {call.token: index for index, call in calls.items() if call.token is not None}
     foreign = {call.token for call in others.values() if call.token is not None}
+    told = any(arrival.token in by_token for arrival in arrivals)
     found: dict[int, list[Arrival]] = {}
     unmatched = 0
     # By their ends, so that each finds a call that ended no sooner, if there is one for all of them.
     for arrival in sorted(arrivals, key=lambda each: each.ended_ns or FOREVER):
         if arrival.token in by_token:
             found.setdefault(by_token[arrival.token], []).append(arrival)
+        elif arrival.token is None and told:
+            continue  # the service passes tokens on: this is its own doing, for nobody's call
         elif arrival.token is None or arrival.token not in foreign:
             index = _by_time(calls, others, arrival, found, rests_ns)
             if index is None:

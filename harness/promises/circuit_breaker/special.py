@@ -10,6 +10,7 @@ from harness.promises.circuit_breaker import sentences
 from harness.promises.circuit_breaker.check import Facts
 from harness.promises.circuit_breaker.counting import NAME
 from harness.promises.circuit_breaker.plans import Phase
+from harness.promises.circuit_breaker.rivals import is_success, may_be_anothers
 from harness.verdict import Finding
 
 
@@ -56,7 +57,12 @@ def cut_off(facts: Facts) -> Iterator[Finding]:
             dependency = _witness_of(facts, step)
             if _arrived(facts, call, dependency):
                 reached.add(step.operation)
-            elif step.operation in reached and call.status is not None:
+            elif (
+                step.operation in reached
+                and call.status is not None
+                and not is_success(facts.around, call)
+                and not may_be_anothers(facts.promise, facts.around, call)
+            ):
                 at_ns = facts.instant(call.sent_target_ns)
                 yield Finding(
                     half="neighbours",
@@ -66,6 +72,20 @@ def cut_off(facts: Facts) -> Iterator[Finding]:
                     proof={"origin_ns": facts.origin_ns, "dependency": dependency},
                 )
                 return
+
+
+def unreached(facts: Facts) -> str | None:
+    """Another operation that was answered though nothing arrived: of it nothing can be said."""
+    return next(
+        (
+            step.operation
+            for _, step, calls in facts.groups()
+            if Phase.of(step.group) is Phase.OTHER and step.operation is not None
+            for index in calls
+            if not _arrived(facts, facts.calls[index], _witness_of(facts, step))
+        ),
+        None,
+    )
 
 
 def in_turn(facts: Facts) -> Iterator[Finding]:
