@@ -14,8 +14,10 @@ from harness.promises.base import Surroundings
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.promises.rate_limit.keys import address
 
-_OTHERS_REFUSE: Final = ("exceeded", "open")
+_OTHERS_REFUSE: Final = ("exceeded", "open", "fallback")
 """Words under which promises of other kinds declare the form of their refusals."""
+_REFUSING: Final = "circuit_breaker"
+"""A kind that refuses in any form, where none is declared."""
 
 
 def is_refusal(promise: ConcurrencyLimit, ok: Mapping[str, frozenset[int]], call: Call) -> bool:
@@ -35,10 +37,12 @@ def another_refusing(around: Surroundings, call: Call) -> str | None:
     for other in around.promises:
         if isinstance(other, ConcurrencyLimit) or call.operation not in other.operation:
             continue
-        for word in _OTHERS_REFUSE:
-            form = getattr(other, word, None)
-            if getattr(form, "status", None) is not None and _fits(form, call):
-                return other.id
+        forms = [getattr(other, word, None) for word in _OTHERS_REFUSE]
+        declared = [each for each in forms if getattr(each, "status", None) is not None]
+        if any(_fits(each, call) for each in declared):
+            return other.id
+        if not declared and other.kind == _REFUSING and not _is_ok(around.ok, call):
+            return other.id
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from harness.contract.words import Promise
 from harness.promises.base import Surroundings, TrialResult
+from harness.promises.circuit_breaker.words import CircuitBreaker
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.promises.rate_limit.words import RateLimit
 from harness.verdict import Status
@@ -19,6 +21,15 @@ from tests.promises.flights import Flying, World
 
 POLICY = Policy(limit=3, queue=2)
 WORDS: dict[str, Any] = {"limit": 3, "queue": 2, "rejected": {"status": 429}}
+BREAKER: dict[str, Any] = {
+    "id": "b",
+    "kind": "circuit_breaker",
+    "operation": "export",
+    "dependency": "model",
+    "counts": ["5xx"],
+    "recovery": "60s",
+    "trips": {"consecutive": 2},
+}
 
 
 def play(
@@ -90,6 +101,20 @@ def test_another_promise_may_have_refused() -> None:
     assert "refused, perhaps by r" in result.verdict.reason
     alone = play("T2 saturate", early, made, around(made, Random(1)))
     assert alone.verdict.status is Status.BROKEN
+
+
+@pytest.mark.parametrize("form", ["open", "fallback", None])
+def test_a_breaker_may_have_refused_in_any_form_that_it_has_not_declared(form: str | None) -> None:
+    """What is declared must fit; where nothing is, every answer that is no success may be its own."""
+    made = promise(**WORDS)
+    early = Limiter(Policy(limit=3, queue=0))
+    for status, judged in ((429, Status.UNKNOWN), (503, Status.BROKEN)):
+        words = {} if form is None else {form: {"status": status}}
+        breaker = CircuitBreaker.model_validate_json(json.dumps({**BREAKER, **words}))
+        where = replace(around(made, Random(1)), promises=(made, breaker))
+        verdict = play("T2 saturate", early, made, where).verdict
+        assert verdict.status is (judged if form else Status.UNKNOWN), verdict
+        assert verdict.status is Status.BROKEN or "refused, perhaps by b" in verdict.reason
 
 
 def test_a_smaller_limit_beside_it_accuses_nobody() -> None:
