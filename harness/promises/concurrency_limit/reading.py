@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -99,18 +99,28 @@ class Facts:
         """An instant, None if it came later than what is looked at."""
         return ns if ns is not None and ns <= self.to_ns else None
 
-    def untold(self, operations: Sequence[str]) -> str | None:
-        """Why arrivals cannot be told to calls; None where no call of these is without its token."""
-        told = any(
-            call.token in self.by_token for _, call in self.calls if call.operation in operations
-        )
-        if told or not self.arrivals or all(each.token is not None for each in self.arrivals):
-            return None
-        return (
-            "requests reach the dependency without the X-Request-ID of the call they belong to, so "
-            "nobody can tell who is inside; a service that passes it on, or `{call}` in the "
-            "operation's call where the service passes that on, would settle it"
-        )
+    def untold(self, operations: Mapping[str, Collection[str]]) -> str | None:
+        """Why arrivals cannot be told to calls; None where no call of these is without its token.
+
+        Where a witness has seen a token of an operation's calls, requests without one are no calls
+        of it: the service asks by itself, or for other operations.
+
+        Args:
+            operations: by name, the dependencies that each uses; none: it may use any.
+        """
+        bare = {each.dependency for each in self.arrivals if each.token is None}
+        for operation, uses in operations.items():
+            tokens = [call.token for _, call in self.calls if call.operation == operation]
+            theirs = [each for token in tokens for each in self.by_token.get(token or "", ())]
+            doubtful = bare.intersection(uses) if uses else bare
+            if not doubtful <= {each.dependency for each in theirs}:
+                return (
+                    f"requests of {operation} reach the dependency without the X-Request-ID of the "
+                    "call they belong to, so nobody can tell who is inside; a service that passes it "
+                    "on, or `{call}` in the operation's call where the service passes that on, would "
+                    "settle it"
+                )
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,19 @@ def scene(
         from_ns=from_ns,
         to_ns=to_ns,
         control=control,
-        untold=facts.untold(promise.operation),
+        untold=facts.untold(_asking(promise, around, facts)),
         strange={v.call: v.way for v in near if v.end == "strange" and v.sent_ns >= from_ns},
     )
+
+
+def _asking(
+    promise: ConcurrencyLimit, around: Surroundings, facts: Facts
+) -> dict[str, tuple[str, ...]]:
+    """The operations with this limit that were called, else whichever were, and what each uses."""
+    called = {call.operation for _, call in facts.calls}
+    names = sorted(called.intersection(promise.operation) or called)
+    known = around.operations
+    return {name: known[name].uses if name in known else () for name in names}
 
 
 def _looks(played: Played) -> Rests:

@@ -103,6 +103,35 @@ def test_another_promise_may_have_refused() -> None:
     assert alone.verdict.status is Status.BROKEN
 
 
+def test_each_operation_passes_its_tokens_on_or_nobody_is_judged() -> None:
+    """Of two operations one tells who is inside; the calls of the other would look as if they waited."""
+    made = promise(**WORDS).model_copy(update={"operation": ("export", "report")})
+    where = around(made, Random(1))
+    both = {**where.operations, "report": where.operations["export"]}
+    where = replace(where, operations=both)
+    trial = next(each for each in KIND.trials(made, where) if each.name == "T6 error")
+    world = World(Limiter(POLICY), Random(5), operations=("export", "report"))
+    played = world.play(trial)
+    history = world.history()
+    assert KIND.judge(made, where, history, trial, played).verdict.status is Status.KEPT
+    hidden = {call.token for call in history.calls if call.operation == "report"}
+    bare = tuple(
+        replace(each, token=None) if each.token in hidden else each for each in history.arrivals
+    )
+    verdict = KIND.judge(made, where, replace(history, arrivals=bare), trial, played).verdict
+    assert verdict.status is Status.UNKNOWN, verdict
+    assert "requests of report" in verdict.reason
+
+
+def test_what_the_service_asks_by_itself_is_nobodys_call() -> None:
+    """Where each call is known by its token, a request without one is the service's own."""
+    made = promise(**WORDS)
+    where = around(made, Random(1))
+    for passes_on, status in ((True, Status.KEPT), (False, Status.UNKNOWN)):
+        verdict = play("T2 saturate", Refreshing(POLICY), made, where, passes_on=passes_on).verdict
+        assert verdict.status is status, verdict
+
+
 @pytest.mark.parametrize("form", ["open", "fallback", None])
 def test_a_breaker_may_have_refused_in_any_form_that_it_has_not_declared(form: str | None) -> None:
     """What is declared must fit; where nothing is, every answer that is no success may be its own."""
@@ -184,3 +213,11 @@ class Cached(Limiter):
             self.world.reply(call, 200)
         else:
             super().request(call)
+
+
+class Refreshing(Limiter):
+    """Asks for something of its own with each call."""
+
+    def request(self, call: Flying) -> None:
+        self.world.ask(None, lambda _event, _value: None)
+        super().request(call)
