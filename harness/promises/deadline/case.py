@@ -11,7 +11,7 @@ from harness.promises.answer_form import Form, lacking
 from harness.promises.base import Surroundings
 from harness.promises.deadline import leaking, sentences
 from harness.promises.deadline.check import Broken, Span, Terms, judged
-from harness.promises.deadline.faults import delivers_nothing, not_met
+from harness.promises.deadline.faults import delivers_nothing, not_met, told_status
 from harness.promises.deadline.reading import Seen, has_breaker, is_ok, terms_of
 from harness.promises.deadline.trials import GAP_NS, PROBE, QUICK
 from harness.promises.deadline.words import Deadline
@@ -19,6 +19,10 @@ from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Finding
 
 _TIMERS_SHOWN: Final = 60
+_NEEDS_NO_BODY: Final = (
+    "the call was a success though the dependency's answer did not come whole: it may need no more than "
+    "the status line, which came; an operation that needs the answer's body would settle it"
+)
 _DAWDLES: Final = "another client dawdles"
 
 
@@ -53,7 +57,11 @@ class Case:
                 found.append(self._finding(index, span, said))
             elif said is not None:
                 doubts.append(said)
-        found += self._forms()
+        for said in self._forms():
+            if isinstance(said, Finding):
+                found.append(said)
+            else:
+                doubts.append(said)
         found += self._call_timeout()
         if self.counts:
             found += leaking.findings(self.promise, self.seen)
@@ -162,21 +170,26 @@ class Case:
 
     # -- form and timeout ---------------------------------------------------------------------------
 
-    def _forms(self) -> Iterator[Finding]:
+    def _forms(self) -> Iterator[Finding | str]:
+        """Answers that have not the declared form; a doubt where the operation may need no body."""
         form = self.promise.answer
         if not isinstance(form, Form) or not delivers_nothing(self.trial.name):
             return
         for index in self.met:
             call, span = self.seen.calls[index], self.seen.spans[index]
             lack = lacking(form, call) if span.end == "answered" else None
-            if lack is not None:
-                yield Finding(
-                    half="form",
-                    said=sentences.form(call.operation, self.trial.purpose, lack),
-                    key=call.caller,
-                    calls=(index,),
-                    proof={"missing": lack, "status": call.status, **self._proof(index, span)},
-                )
+            if lack is None:
+                continue
+            if self._is_ok(index) and told_status(self.trial.name, self.seen.arrivals[index]):
+                yield _NEEDS_NO_BODY
+                continue
+            yield Finding(
+                half="form",
+                said=sentences.form(call.operation, self.trial.purpose, lack),
+                key=call.caller,
+                calls=(index,),
+                proof={"missing": lack, "status": call.status, **self._proof(index, span)},
+            )
 
     def _call_timeout(self) -> Iterator[Finding]:
         timeout_ns = self.promise.call_timeout

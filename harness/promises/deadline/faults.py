@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harness.history import Arrival
@@ -12,12 +12,21 @@ from harness.promises.deadline.trials import PROBE
 
 _UNDELIVERED: Final = ("T1 hang", "T2", "T3", "T4", "T7")
 """Trials in which the dependency never delivers, so that the declared form of the answer is due."""
+_NO_STATUS: Final = ("T1 hang", "T2 head drips", "T7 all hang")
+"""Trials in which no status line comes, or later than any call may last."""
 _UNREACHABLE: Final = ("T3", "T4 refused")
 
 
 def delivers_nothing(trial: str) -> bool:
     """Whether the declared form is due there."""
     return trial.startswith(_UNDELIVERED)
+
+
+def told_status(trial: str, arrivals: Sequence[Arrival]) -> bool:
+    """Whether a dependency's status line came: an operation may need no more than that."""
+    return not trial.startswith(_NO_STATUS) and any(
+        each.head_target_ns is not None for each in arrivals
+    )
 
 
 def reached(trial: str, seen: Seen, ok: Mapping[str, frozenset[int]]) -> list[int]:

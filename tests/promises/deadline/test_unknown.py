@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import pytest
+
 from harness.plan import Trial
 from harness.promises.base import TrialResult
 from harness.units import NS_PER_S
 from harness.verdict import Status
-from tests.promises.deadline.services import Timed, bounded
+from tests.promises.deadline.services import Timed, Work, bounded
 from tests.promises.deadline.test_simulated import KIND, around, promise, verify
 from tests.promises.flights import World
 
@@ -95,6 +97,34 @@ def test_calls_that_wait_for_a_worker_are_no_leak() -> None:
     lost = replace(bounded(D_NS), hands=30, hands_leak=True)
     verdict = play("T1 leaks", Timed(lost)).verdict
     assert [each.half for each in verdict.findings] == ["serves"]
+
+
+@pytest.mark.parametrize("name", ["T2 body drips", "T4 reset"])
+def test_a_status_line_may_be_all_that_an_operation_needs(name: str) -> None:
+    """It came, and the call was a success: that the body did not come was nothing to it."""
+    verdict = play(name, Hasty(), answer={"status": 504}).verdict
+    assert verdict.status is Status.UNKNOWN, verdict
+    assert "no more than the status line" in verdict.reason
+
+
+@pytest.mark.parametrize("name", ["T1 hang", "T2 head drips"])
+def test_a_success_of_a_dependency_that_said_nothing_has_the_wrong_form(name: str) -> None:
+    """No status line came, so there was nothing to answer with."""
+    verdict = play(name, Timed(replace(bounded(D_NS), status=200)), answer={"status": 504}).verdict
+    assert [each.half for each in verdict.findings] == ["form"]
+
+
+class Hasty(Timed):
+    """Answers as soon as it knows the status."""
+
+    def __init__(self) -> None:
+        super().__init__(bounded(D_NS))
+
+    def _on(self, work: Work, event: str, value: int) -> None:
+        if event == "head" and not work.done:
+            self._finish(work, 200)
+        else:
+            super()._on(work, event, value)
 
 
 class Uneven(Timed):
