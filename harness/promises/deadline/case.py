@@ -57,11 +57,11 @@ class Case:
                 found.append(self._finding(index, span, said))
             elif said is not None:
                 doubts.append(said)
-        for said in self._forms():
-            if isinstance(said, Finding):
-                found.append(said)
+        for each in self._forms():
+            if isinstance(each, Finding):
+                found.append(each)
             else:
-                doubts.append(said)
+                doubts.append(each)
         found += self._call_timeout()
         if self.counts:
             found += leaking.findings(self.promise, self.seen)
