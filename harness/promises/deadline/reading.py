@@ -48,13 +48,9 @@ class Seen:
 def read(around: Surroundings, history: History, played: Played) -> Seen:
     """Everything that the check needs of one playing."""
     from_ns, to_ns = (played.at_ns[0], played.at_ns[-1]) if played.at_ns else (0, NEVER)
-    calls = {
-        index: call
-        for index, call in enumerate(history.calls)
-        if played.first_call <= index < played.end_call and call.written
-    }
-    near = [each for each in history.arrivals if from_ns <= each.at_ns <= to_ns]
-    arrivals = _arrivals(calls, near, to_ns)
+    fired = {index for step in played.steps for index in step}  # logins lie between them
+    calls = {i: call for i, call in enumerate(history.calls) if i in fired and call.written}
+    arrivals = _arrivals(history, calls, from_ns, to_ns)
     facts = _Facts.of(history, from_ns, to_ns)
     spans = {
         index: facts.span(index, call, len(arrivals[index]), exact=around.frozen)
@@ -108,23 +104,43 @@ def _attempts(other: Any) -> int:
 
 
 def _arrivals(
-    calls: Mapping[int, Call], near: Sequence[Arrival], to_ns: int
+    history: History, calls: Mapping[int, Call], from_ns: int, to_ns: int
 ) -> dict[int, tuple[Arrival, ...]]:
-    """By call: by token, else by time where no other call was under way."""
+    """By call: by token, else by time where no other call was under way.
+
+    Where a witness has ever seen a token of such an operation's calls, requests without one are the
+    service's own.
+    """
     by_token: dict[str, list[Arrival]] = defaultdict(list)
-    bare = [each for each in near if each.token is None]
-    for each in near:
-        if each.token is not None:
-            by_token[each.token].append(each)
-    told = any(call.token in by_token for call in calls.values())
+    bare: list[Arrival] = []
+    for each in history.arrivals:
+        if from_ns <= each.at_ns <= to_ns:
+            (bare if each.token is None else by_token[each.token]).append(each)
+    told = _told(history)
+    others = [
+        call
+        for call in (history.calls if bare else ())
+        if call.written_ns <= to_ns and (_ended_ns(call, to_ns) or NEVER) >= from_ns
+    ]
     found: dict[int, tuple[Arrival, ...]] = {}
     for index, call in calls.items():
         own = list(by_token.get(call.token or "", ()))
-        if not told and _alone(call, calls.values(), to_ns):
+        theirs = [each for each in bare if (call.operation, each.dependency) not in told]
+        if theirs and _alone(call, others, to_ns):
             end_ns = _ended_ns(call, to_ns) or to_ns
-            own = [each for each in bare if call.written_ns <= each.at_ns <= end_ns]
-        found[index] = tuple(own)
+            own += [each for each in theirs if call.written_ns <= each.at_ns <= end_ns]
+        found[index] = tuple(sorted(own, key=lambda each: each.at_ns))
     return found
+
+
+def _told(history: History) -> set[tuple[str, str]]:
+    """Operations and the witnesses at which a call of theirs was known by its token."""
+    operations = {call.token: call.operation for call in history.calls if call.token is not None}
+    return {
+        (operations[each.token], each.dependency)
+        for each in history.arrivals
+        if each.token in operations
+    }
 
 
 def _alone(call: Call, others: Any, to_ns: int) -> bool:

@@ -9,11 +9,12 @@ import pytest
 
 from harness.plan import Trial
 from harness.promises.base import TrialResult
+from harness.promises.deadline.reading import read
 from harness.units import NS_PER_S
 from harness.verdict import Status
 from tests.promises.deadline.services import Timed, Work, bounded
 from tests.promises.deadline.test_simulated import KIND, around, promise, verify
-from tests.promises.flights import World
+from tests.promises.flights import Flying, World
 
 D_NS = 5 * NS_PER_S
 
@@ -112,6 +113,62 @@ def test_a_success_of_a_dependency_that_said_nothing_has_the_wrong_form(name: st
     """No status line came, so there was nothing to answer with."""
     verdict = play(name, Timed(replace(bounded(D_NS), status=200)), answer={"status": 504}).verdict
     assert [each.half for each in verdict.findings] == ["form"]
+
+
+def test_what_the_service_asks_by_itself_is_no_attempt_of_a_call() -> None:
+    """Where tokens are passed on, a request without one is the service's own, whenever it comes."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    service = Refreshing()
+    world = World(service, rng, operations=("search",))
+    first, second = KIND.trials(made, where)[:2]
+    world.play(first)
+    service.cached = True
+    played = world.play(second)
+    assert not any(read(where, world.history(), played).arrivals.values())
+    world = World(Refreshing(), rng, operations=("search",), passes_on=False)
+    played = world.play(first)
+    assert all(read(where, world.history(), played).arrivals.values())
+
+
+def test_a_witness_that_sees_no_token_is_read_by_time() -> None:
+    """That another witness sees tokens says nothing of it: these are the call's own attempts."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    world = World(Timed(bounded(D_NS)), rng, operations=("search",))
+    played = world.play(KIND.trials(made, where)[0])
+    history = world.history()
+    (own,) = history.arrivals
+    bare = replace(own, dependency="store", token=None, at_ns=own.at_ns + 1)
+    seen = read(where, replace(history, arrivals=(own, bare)), played)
+    assert list(seen.arrivals.values()) == [(own, bare)]
+
+
+def test_logins_between_the_calls_are_not_judged() -> None:
+    """A call that no step made is no call of the plan, however late its answer."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    world = World(Timed(bounded(D_NS)), rng, operations=("search",))
+    trial = KIND.trials(made, where)[0]
+    played = world.play(trial)
+    none = replace(played, steps=tuple(() for _ in played.steps), groups={})
+    assert played.first_call < played.end_call
+    assert not read(where, world.history(), none).calls
+
+
+class Refreshing(Timed):
+    """Asks for something of its own with each call; then it answers from a cache besides."""
+
+    def __init__(self) -> None:
+        super().__init__(bounded(D_NS))
+        self.cached = False
+
+    def request(self, call: Flying) -> None:
+        self.world.ask(None, lambda _event, _value: None)
+        if self.cached:
+            self.world.reply(call, 200)
+        else:
+            super().request(call)
 
 
 class Hasty(Timed):
