@@ -78,6 +78,7 @@ class Tries:
         sent_ns, ended_ns: target time; None while the call is under way.
         seen_until_ns: target time up to which was looked.
         left_at_ns: the machine's clock when its client went away, None if it stayed.
+        deadline_ns: target time by which its caller is promised an answer, None where that is not promised.
         failed: it was answered otherwise than with a success, or not at all.
     """
 
@@ -89,6 +90,7 @@ class Tries:
     ended_ns: int | None
     seen_until_ns: int
     left_at_ns: int | None = None
+    deadline_ns: int | None = None
     failed: bool = True
 
     @property

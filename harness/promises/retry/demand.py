@@ -92,42 +92,57 @@ def is_usual(promise: Retry, tries: Tries, k: int) -> bool:
     return not replaced(one, two, promise.slack.late_ns) and not cut_short(promise, tries, k)
 
 
+def _ends_ns(promise: Retry, tries: Tries) -> list[int]:
+    """After each of these no further attempt begins: the total, and the caller's deadline."""
+    ends = [] if promise.total is None else [tries.attempts[0].arrived_ns + promise.total]
+    return ends if tries.deadline_ns is None else [*ends, tries.deadline_ns]
+
+
 def cut_short(promise: Retry, tries: Tries, k: int) -> bool:
-    """Whether the wait after attempt ``k`` may have been cut, so that the next begins within the total."""
-    total, one = promise.total, tries.attempts[k - 1]
+    """Whether the wait after attempt ``k`` may have been cut, so that the next begins in time."""
+    one, begun_ns = tries.attempts[k - 1], tries.attempts[k].arrived_ns
     most = _next_most_ns(promise, one)
-    if total is None or most is None:
+    if most is None:
         return False
-    begun_ns = tries.attempts[k].arrived_ns - tries.attempts[0].arrived_ns
-    end_ns = one.arrived_ns if one.ended_ns is None else one.ended_ns[1]
-    near = abs(begun_ns - total) <= promise.slack.whole_ns
-    return near and end_ns + most > tries.attempts[0].arrived_ns + total
+    longest_ns = (one.arrived_ns if one.ended_ns is None else one.ended_ns[1]) + most
+    return any(
+        abs(begun_ns - end_ns) <= promise.slack.whole_ns and longest_ns > end_ns
+        for end_ns in _ends_ns(promise, tries)
+    )
 
 
 def room_for(promise: Retry, tries: Tries, k: int, span: Span) -> bool:
-    """Whether the wait after attempt ``k``, however it was drawn, left the next one within the total.
+    """Whether the wait after attempt ``k``, however it was drawn, left the next one in time.
 
     Else only the shorter waits are seen at all, and what is seen follows another law.
     """
-    one = tries.attempts[k - 1]
-    if promise.total is None:
+    ended, ends = tries.attempts[k - 1].ended_ns, _ends_ns(promise, tries)
+    if not ends:
         return True
-    if one.ended_ns is None:
-        return False
-    spent_ns = one.ended_ns[1] - tries.attempts[0].arrived_ns
-    return spent_ns + span.top_ns + promise.slack.late_ns < promise.total
+    return ended is not None and ended[1] + span.top_ns + promise.slack.late_ns < min(ends)
 
 
-def fits(promise: Retry, tries: Tries) -> bool:
-    """Whether one more attempt would surely have begun within the total."""
-    if promise.total is None:
+def fits(promise: Retry, tries: Tries, attempt_ns: int = 0) -> bool:
+    """Whether one more attempt would surely have begun in time.
+
+    Args:
+        attempt_ns: of its caller's deadline so much must have been left for it.
+    """
+    ends = _ends_ns(promise, tries)
+    if not ends:
         return True
     last = tries.attempts[-1]
     wait = _next_most_ns(promise, last)
     if last.ended_ns is None or wait is None:
         return False
     begins = last.ended_ns[1] + wait + promise.slack.late_ns
-    return begins < tries.attempts[0].arrived_ns + promise.total
+    in_time = tries.deadline_ns is None or begins + attempt_ns < tries.deadline_ns
+    return in_time and begins < min(ends)
+
+
+def has_known_wait(promise: Retry, tries: Tries) -> bool:
+    """Whether the words bound the wait that would have followed the last attempt."""
+    return _next_most_ns(promise, tries.attempts[-1]) is not None
 
 
 def _next_most_ns(promise: Retry, last: Attempt) -> float | None:

@@ -9,7 +9,14 @@ from math import inf
 from harness.plan import Fire, Played, Trial
 from harness.promises.base import TrialResult
 from harness.promises.retry.attempts import HELD, Tries
-from harness.promises.retry.demand import fits, is_told, longest_ns, repeats, waits_of
+from harness.promises.retry.demand import (
+    fits,
+    has_known_wait,
+    is_told,
+    longest_ns,
+    repeats,
+    waits_of,
+)
 from harness.promises.retry.judgement import Judgement
 from harness.promises.retry.parts import TIMEOUT
 from harness.promises.retry.reading import Read
@@ -99,13 +106,21 @@ def _unfinished(case: Case, trial: Trial) -> str | None:
             return (
                 f"{len(tries.attempts)} attempts were seen ({last.outcome} at last), and more may have "
                 "come later, or could not be told"
-            )
+            ) + _refusing(case)
     return None
+
+
+def _refusing(case: Case) -> str:
+    names = case.sharing.refusing
+    return f"; {' or '.join(names)} may have refused the rest" if names else ""
 
 
 def _short(promise: Retry, tries: Tries) -> bool:
     """Fewer attempts than promised, and no word that allows it."""
-    if is_told(tries.attempts[-1]) or not fits(promise, tries):
+    if is_told(tries.attempts[-1]):
+        return False
+    unbounded = tries.deadline_ns is not None and not has_known_wait(promise, tries)
+    if not fits(promise, tries) and not unbounded:
         return False
     return len(tries.attempts) < (promise.exactly or 2)
 

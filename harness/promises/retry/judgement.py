@@ -11,12 +11,14 @@ from harness.models.backoff.looks import LEVEL, Look, look
 from harness.models.backoff.spread import CALLERS, Crowd, crowds, grows
 from harness.models.backoff.spread import verdict as spread_verdict
 from harness.plan import Fire, Played, Trial
-from harness.promises.retry.demand import advised_ns, is_told, repeats
+from harness.promises.retry.attempts import Tries
+from harness.promises.retry.demand import advised_ns, declared_most_ns, fits, is_told, repeats
 from harness.promises.retry.law_trials import looks_of
 from harness.promises.retry.parts import CONNECTION
 from harness.promises.retry.proof import finding, ms, span_of
 from harness.promises.retry.rules import Case, broken, hidden, over_budget
 from harness.promises.retry.waits import gaps, looked, outside, sample
+from harness.promises.retry.words import Retry
 from harness.verdict import Finding
 
 _SHOWN_MOST = 8
@@ -56,11 +58,32 @@ def judged(case: Case, trial: Trial, played: Played) -> Judgement:
         more, open_ = _spread(case, played, trial)
     elif trial.name.startswith("T5 growth"):
         more, open_ = _growth(case)
-    elif trial.name.startswith("T5"):
+    elif trial.name.startswith("T5") and (open_ := _chosen(case)) is None:
         seen, more = _law(case, trial)
     if more is not None:
         findings.append(more)
     return Judgement(findings=tuple(findings), evidence=_evidence(case), look=seen, open_=open_)
+
+
+def _chosen(case: Case) -> str | None:
+    """Why the waits that are seen are not all that were drawn; None where nothing chose among them."""
+    if any(case.may_lack(tries) for tries in case.tries if _is_unfinished(case, tries)):
+        names = " or ".join(case.sharing.refusing)
+        return f"{names} may have refused attempts, and what else is seen may follow another law"
+    attempt_ns = case.sharing.attempt_ns
+    for tries in case.tries:
+        if tries.deadline_ns is None or not _is_unfinished(case, tries):
+            continue
+        if fits(case.promise, tries) and not fits(case.promise, tries, attempt_ns):
+            return "calls may have ended for lack of time, so that only shorter waits are seen"
+    return None
+
+
+def _is_unfinished(case: Case, tries: Tries) -> bool:
+    """Whether the last attempt that is seen was one to be repeated."""
+    count, last = len(tries.attempts), tries.attempts[-1] if tries.attempts else None
+    full = case.promise.most
+    return last is None or ((full is None or count < full) and bool(repeats(case.promise, last)))
 
 
 def _law(case: Case, trial: Trial) -> tuple[Look, Finding | None]:
@@ -89,12 +112,14 @@ def _spread(case: Case, played: Played, trial: Trial) -> tuple[Finding | None, s
     waves = list(_waves(case, played, trial))
     if any(tries.is_mixed for tries in case.tries) or len(case.tries) > trial.calls:
         return None, "a call asks for several things, so nobody knows which came back"
+    few = sum(len(returned_ns(times)) < CALLERS // 2 for times in waves)
+    if few and case.sharing.refusing:
+        return None, f"{' or '.join(case.sharing.refusing)} may have refused callers that came back"
     found = crowds([returned_ns(times) for times in waves], share=share, within_ns=within)
     said = spread_verdict(found)
     worst = max((c for c in found if c is not None), key=lambda c: c.together, default=None)
     if said == "broken" and worst is not None:
         return _crowded(case, found, worst), None
-    few = sum(len(returned_ns(times)) < CALLERS // 2 for times in waves)
     if few:
         return (
             None,
@@ -142,6 +167,8 @@ def returned_ns(times: Sequence[int]) -> list[int]:
 
 
 def _growth(case: Case) -> tuple[Finding | None, str | None]:
+    if (chosen := _chosen(case)) is not None:
+        return None, chosen
     known = [[gap.most_ns for gap in gaps(case, tries)] for tries in case.tries]
     longest = max(map(len, known), default=0)
     whole = [waits for waits in known if len(waits) == longest]
@@ -176,14 +203,26 @@ def _not_after_refusal(case: Case, played: Played) -> Finding | None:
     )
     if repeats(case.promise, failed) is not True or case.promise.budget is not None:
         return None
+    if case.sharing.refusing:
+        return None  # what was tried again may have been refused by somebody else
     for tries in case.tries:
         if tries.call not in refused or tries.attempts or tries.ended_ns is None:
+            continue
+        if not _had_time(case, tries, tries.ended_ns):
             continue
         spent = tries.ended_ns - tries.sent_ns
         if all(_impossible(case, law, spent) for law in case.promise.laws):
             said = f"{known.method} is not repeated after a refused connection"
             return finding(case.promise, "matrix", said, tries, clock=case.clock)
     return None
+
+
+def _had_time(case: Case, tries: Tries, ended_ns: int) -> bool:
+    """Whether one more attempt would surely have fitted before the total and the caller's deadline."""
+    promise, attempt_ns = case.promise, case.sharing.attempt_ns
+    begins = ended_ns + (declared_most_ns(promise) or 0) + promise.slack.late_ns
+    in_total = promise.total is None or begins < tries.sent_ns + promise.total
+    return in_total and (tries.deadline_ns is None or begins + attempt_ns < tries.deadline_ns)
 
 
 def _impossible(case: Case, law: Law, spent_ns: int) -> bool:
@@ -220,10 +259,18 @@ def _counted(case: Case) -> Iterator[str]:
     for tries in case.tries:
         last = tries.attempts[-1] if tries.attempts else None
         short = promise.exactly is not None and len(tries.attempts) < promise.exactly
-        if promise.total and short and last is not None and repeats(promise, last):
+        if short and last is not None and repeats(promise, last) and _meets_total(promise, tries):
             yield "total"
         for k, one in enumerate(tries.attempts[:-1], start=1):
             if is_told(one) and one.advice is not None and advised_ns(one) > 0:
                 yield "advised"
             if promise.laws and promise.laws[0].span(k).hi_ns >= promise.laws[0].cap_ns:
                 yield "capped"
+
+
+def _meets_total(promise: Retry, tries: Tries) -> bool:
+    """Whether the total ends a call before its caller's deadline does."""
+    if promise.total is None:
+        return False
+    end_ns = tries.attempts[0].arrived_ns + promise.total
+    return tries.deadline_ns is None or end_ns <= tries.deadline_ns

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.contract.request import method_and_path
 from harness.history import Call, History
 from harness.plan import Played, Trial
 from harness.promises.base import Surroundings, TrialResult
+from harness.promises.retry.attempts import Tries
 from harness.promises.retry.doubts import doubt, marks, unearned, unexercised
 from harness.promises.retry.judgement import Judgement, judged
 from harness.promises.retry.reading import read
 from harness.promises.retry.rules import Case
 from harness.promises.retry.scene import Scene
+from harness.promises.retry.sharing import sharing
 from harness.promises.retry.trials import trials
 from harness.promises.retry.words import Retry
 from harness.units import NS_PER_S
@@ -34,6 +37,7 @@ class RetryKind:
         if isinstance(dependency, Nowhere):
             return (Trial(name="T1 always", purpose="", steps=(), cannot=dependency.why),)
         scene = Scene(
+            breaking=sharing(promise, dependency, around).breaking,
             promise=promise,
             dependency=dependency,
             operations=[
@@ -68,14 +72,16 @@ class RetryKind:
         if isinstance(dependency, Nowhere):
             return TrialResult(trial=trial, verdict=Verdict.unknown(dependency.why))
         seen = read(promise, history, played, dependency, around.ok)
+        shares = sharing(promise, dependency, around)
         case = Case(
             promise,
-            seen.tries,
+            tuple(_due(tries, shares.within_ns) for tries in seen.tries),
             "frozen" if around.frozen else "real",
             keys_given=_keys_given(promise, around),
             shared_ns=tuple(arrival.target_ns for arrival in seen.shared),
             loose_ns=seen.loose_ns,
             background=seen.background,
+            sharing=shares,
         )
         said = judged(case, trial, played)
         shown = marks(seen, trial, said)
@@ -108,6 +114,11 @@ class RetryKind:
     def quiet_ns(self, promise: Retry) -> int:
         """A budget remembers; the waits of a call do not outlive its trial."""
         return (0 if promise.budget is None else promise.budget.over) + NS_PER_S
+
+
+def _due(tries: Tries, within_ns: int | None) -> Tries:
+    """With the time by which its caller is promised an answer."""
+    return tries if within_ns is None else replace(tries, deadline_ns=tries.sent_ns + within_ns)
 
 
 class Nowhere:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from harness.models.backoff.looks import LOOKS
@@ -14,6 +15,7 @@ from harness.units import NS_PER_MS, NS_PER_S
 
 WAVE: Final = 12
 """Callers that fail at the same instant, as many as the first look needs."""
+_WAVE: Final = "wave"
 OUTAGE_CALLS: Final = 300
 _OUTAGE_WAVE: Final = 30
 _FIRST_LOOKS: Final = 3
@@ -42,32 +44,36 @@ def laws(scene: Scene) -> Iterator[Trial]:
         yield Trial(name="T5 waits", purpose=purpose, steps=(), cannot=REAL)
         return
     if laws[0].family == "none":
-        steps = tuple(
-            step
-            for i in (1, 2)
-            for step in _wave(scene, f"wave {i}", 1, _failing_for_all(scene, 1))
-        )
+        steps = _waves(scene, 2, 1)
         yield Trial(name="T5 waits", purpose=purpose, steps=steps)
         return
     stages = (LOOKS[_FIRST_LOOKS - 1], *LOOKS[_FIRST_LOOKS:])
     together = _callers(scene)
     for callers, missing, kind in ((together, ALIKE, "waves"), (1, TOLD_APART, "one by one")):
         for calls in stages:
-            waves = [
-                _wave(scene, f"wave {i}", callers, _failing_for_all(scene, callers))
-                for i in range(calls // callers)
-            ]
             yield Trial(
                 name=f"T5 {calls} calls, {kind}",
                 purpose=purpose,
-                steps=tuple(step for wave in waves for step in wave),
+                steps=_waves(scene, calls // callers, callers),
                 needed=False,
                 unless=frozenset({SETTLED, missing}),
             )
 
 
+def _waves(scene: Scene, count: int, callers: int) -> tuple[Step, ...]:
+    """So many waves of callers of which all attempts fail."""
+    script = _failing_for_all(scene, callers)
+    waves = (_wave(scene, f"{_WAVE} {i}", callers, script) for i in range(count))
+    # The pauses for a budget are in the waves.
+    return replace(scene, promise=scene.promise.model_copy(update={"budget": None})).paced(
+        (scene.attempts * callers - 1, wave) for wave in waves
+    )
+
+
 def _callers(scene: Scene) -> int:
-    """How many may fail together: with a budget no more than its reserve has attempts for."""
+    """How many may fail together: one beside a breaker; with a budget as its reserve has attempts for."""
+    if scene.breaking is not None:
+        return 1
     budget = scene.promise.budget
     if budget is None:
         return WAVE
@@ -144,4 +150,9 @@ def outage(scene: Scene) -> Iterator[Trial]:
 def looks_of(trial: Trial) -> tuple[int, ...]:
     """The looks that a trial of the waits takes: the first few together, then one each."""
     first = LOOKS[:_FIRST_LOOKS]
-    return first if trial.calls <= first[-1] else (trial.calls,)
+    calls = sum(
+        step.times
+        for step in trial.steps
+        if isinstance(step, Fire) and step.group.startswith(_WAVE)
+    )
+    return first if calls <= first[-1] else (calls,)

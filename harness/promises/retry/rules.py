@@ -23,6 +23,7 @@ from harness.promises.retry.demand import (
 )
 from harness.promises.retry.parts import IDEMPOTENT
 from harness.promises.retry.proof import finding, ms, outcomes
+from harness.promises.retry.sharing import ALONE, Sharing
 from harness.promises.retry.words import Retry
 from harness.units import NS_PER_S, format_duration
 from harness.verdict import Finding
@@ -39,6 +40,7 @@ class Case:
         shared_ns: when requests arrived of which is known only that they are of these calls.
         loose_ns: when requests arrived that may be attempts of any call.
         background: requests of the service's own, which are no attempts.
+        sharing: what the contract's other promises say of the same calls.
     """
 
     promise: Retry
@@ -48,6 +50,12 @@ class Case:
     shared_ns: tuple[int, ...] = ()
     loose_ns: tuple[int, ...] = ()
     background: int = 0
+    sharing: Sharing = ALONE
+
+    def may_lack(self, tries: Tries) -> bool:
+        """Whether attempts may have been refused by another promise, so that they never arrived."""
+        full = self.promise.most
+        return bool(self.sharing.refusing) and (full is None or len(tries.attempts) < full)
 
     def found(self, half: str, said: str, shown: Tries, **more: object) -> Finding:
         """A finding about one call."""
@@ -118,13 +126,19 @@ def _gave_up(case: Case, tries: Tries) -> Iterator[Finding]:
     least = promise.exactly or 2
     if not attempts or len(attempts) >= least or tries.left_at_ns is not None or promise.budget:
         return
+    if case.sharing.refusing:
+        return  # attempts that were refused are made, and do not arrive
     if case.clock == "real" and tries.ended_ns is None:
         return  # a slow machine may still make the next one
     last = attempts[-1]
     if repeats(promise, last) is not True or (is_told(last) and _may_give_up(promise)):
         return
     due = due_ns(promise, tries)
-    if due is None or tries.seen_until_ns < due or not fits(promise, tries):
+    if (
+        due is None
+        or tries.seen_until_ns < due
+        or not fits(promise, tries, case.sharing.attempt_ns)
+    ):
         return
     if any(last.arrived_ns <= each <= due for each in case.loose_ns):
         return  # that may have been the next one
@@ -165,6 +179,7 @@ def _advised(case: Case, tries: Tries) -> Iterator[Finding]:
         if (
             case.clock == "frozen"
             and most is not None
+            and not case.may_lack(tries)
             and gap.least_ns > most + promise.slack.late_ns
         ):
             said = f"{told}: attempt {k + 1} came after {ms(gap.least_ns)}, {ms(most)} at most is allowed"

@@ -13,6 +13,7 @@ from typing import Final
 
 from harness.plan import Answering, Fire, Jump, Step, Wait
 from harness.promises.retry.demand import PATIENCE_NS, declared_most_ns, longest_ns, waits_of
+from harness.promises.retry.sharing import Breaking
 from harness.promises.retry.words import Retry
 from harness.script import Answer, Rule, Script
 from harness.units import NS_PER_MS, NS_PER_S
@@ -46,12 +47,14 @@ class Scene:
         dependency: the witness.
         operations: of the promise: name, and the method of the user's own call.
         frozen: the target's clock is held.
+        breaking: breakers on the way, which failures must leave closed; None where there are none.
     """
 
     promise: Retry
     dependency: str
     operations: Sequence[tuple[str, str]]
     frozen: bool
+    breaking: Breaking | None = None
 
     @property
     def first(self) -> str:
@@ -92,18 +95,38 @@ class Scene:
             Wait(ns=self.settle_ns),
         )
 
+    @property
+    def closing(self) -> tuple[Step, ...]:
+        """Good calls that close a breaker which lets calls through; none where there is no breaker."""
+        if self.breaking is None:
+            return ()
+        times = self.breaking.successes
+        good = tuple(
+            step
+            for name, _ in self.operations
+            for _ in range(times)
+            for step in (Fire(group="200", operation=name, fresh=True), Jump(self.waits_ns))
+        )
+        script = often(SUCCESS, times * len(self.operations))
+        return (Answering(dependency=self.dependency, script=script), *good)
+
     def paced(self, cells: Iterable[tuple[int, tuple[Step, ...]]]) -> tuple[Step, ...]:
-        """Calls one after another; where there is a budget, with pauses in which it forgets them.
+        """Calls one after another, with pauses in which budgets forget them and breakers recover.
 
         Args:
             cells: how many requests beyond the first each may cost, and its steps.
         """
-        budget, steps, spent = self.promise.budget, list[Step](), 0
+        budget, breaking, steps = self.promise.budget, self.breaking, list[Step]()
+        spent = failed = 0
         for cost, cell in cells:
             if budget is not None and spent and spent + cost > budget.reserve:
                 steps.append(Wait(ns=budget.over + NS_PER_S))
                 spent = 0
+            if breaking is not None and failed and failed + cost + 1 >= breaking.fewest:
+                steps += (Wait(ns=breaking.rest_ns), *self.closing)
+                failed = 0
             spent += cost
+            failed += cost + 1
             steps += cell
         return tuple(steps)
 

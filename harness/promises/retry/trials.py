@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from harness.plan import Answering, Fire, Jump, Leave, Reaching, Step, Trial, Wait
@@ -23,8 +24,20 @@ _ADVISED: Final = tuple(
 _SUCCESSES_MOST: Final = 8
 
 
+_OPEN_ANYHOW: Final = ("T5 spread", "T5 growth", "T8")
+"""Trials of so many failures at once that a breaker opens in their midst."""
+
+
 def trials(scene: Scene) -> Iterator[Trial]:
-    """All trials of a promise, in the order of what they cost."""
+    """All trials of a promise, in the order of what they cost; a breaker is closed before each."""
+    for trial in _trials(scene):
+        if trial.steps and not trial.name.startswith(_OPEN_ANYHOW):
+            yield replace(trial, steps=(*scene.closing, *trial.steps))
+        else:
+            yield trial
+
+
+def _trials(scene: Scene) -> Iterator[Trial]:
     yield from _always(scene)
     yield from _after_failures(scene)
     yield from _matrix(scene)

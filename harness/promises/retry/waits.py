@@ -54,7 +54,9 @@ class _Outside:
 
 def _outside(case: Case, law: Law) -> _Outside | None:
     slack = case.promise.slack
-    for tries in (part for each in case.tries for part in each.apart):
+    # Between attempts that are seen a refused one may have been, with a wait of its own.
+    known = (tries for tries in case.tries if not case.may_lack(tries))
+    for tries in (part for each in known for part in each.apart):
         before: float | None = None
         for k, gap in enumerate(gaps(case, tries), start=1):
             span = law.span(k, before)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 from typing import Any
 
 from harness.contract.model import Dependency, Operation
+from harness.contract.words import Promise
 from harness.history import Arrival, Call, Event, History, TargetStarted
 from harness.plan import Answering, Fire, Jump, Leave, Played, Reaching, Step, Trial, Wait
 from harness.promises.base import Surroundings, TrialResult
@@ -288,10 +289,16 @@ class World:
 # -- verification --------------------------------------------------------------------------------
 
 
-def around(promise: Retry, methods: Mapping[str, str], *, frozen: bool = True) -> Surroundings:
+def around(
+    promise: Retry,
+    methods: Mapping[str, str],
+    *,
+    frozen: bool = True,
+    others: Sequence[Promise] = (),
+) -> Surroundings:
     """One witness, and operations whose own method is the one that the witness sees."""
     return Surroundings(
-        promises=(promise,),
+        promises=(promise, *others),
         ok={},
         frozen=frozen,
         can_call_from=lambda _: True,
@@ -307,12 +314,16 @@ def around(promise: Retry, methods: Mapping[str, str], *, frozen: bool = True) -
 
 
 def verify(
-    promise: Retry, make: Callable[[], World], *, confirm: int = 0
+    promise: Retry,
+    make: Callable[[], World],
+    *,
+    confirm: int = 0,
+    others: Sequence[Promise] = (),
 ) -> tuple[Verdict, list[TrialResult]]:
     """All trials in turn, each in a world of its own, as a verification plays them."""
     kind, results = RetryKind(), list[TrialResult]()
     methods = make().methods
-    known = around(promise, methods)
+    known = around(promise, methods, others=others)
     for trial in kind.trials(promise, known):
         if any(trial.unless & result.marks for result in results):
             continue
