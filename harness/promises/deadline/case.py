@@ -78,6 +78,8 @@ class Case:
             return not_met(self.trial.name)
         if self.trial.name.startswith("T9 just in time") and not self._is_ok(self.met[0]):
             return "the answer just within the call's timeout was not used, for some other reason"
+        if self.trial.name.startswith("T9 just too late") and self._used(self.met[0]):
+            return "the answer came before the timers' steps allow to say that it was too late"
         return None
 
     # -- single calls -----------------------------------------------------------------------------
@@ -195,16 +197,17 @@ class Case:
         timeout_ns = self.promise.call_timeout
         if timeout_ns is None or not self.trial.name.startswith("T9"):
             return
+        gap_ns = GAP_NS + self.terms.resolution_ns
         for index in self.met:
             first = self.seen.arrivals[index][0]
             took_ns = (first.ended_target_ns or first.target_ns) - first.target_ns
             if self.trial.name.startswith("T9 just in time"):
-                given_up = first.state == "gone" and took_ns < timeout_ns - GAP_NS - NS_PER_MS
+                least_ns = timeout_ns - gap_ns - NS_PER_MS
+                given_up = first.state == "gone" and took_ns < least_ns
                 said = sentences.given_up(took_ns, timeout_ns) if given_up else None
             else:
-                late = first.state == "answered" and len(self.seen.arrivals[index]) == 1
-                used = late and took_ns >= timeout_ns + GAP_NS and self._is_ok(index)
-                said = sentences.used(took_ns, timeout_ns) if used else None
+                late = self._used(index) and took_ns >= timeout_ns + gap_ns
+                said = sentences.used(took_ns, timeout_ns) if late else None
             if said is not None:
                 yield Finding(
                     half="call_timeout",
@@ -213,3 +216,8 @@ class Case:
                     calls=(index,),
                     proof=self._proof(index, self.seen.spans[index]),
                 )
+
+    def _used(self, index: int) -> bool:
+        """Whether the only answer of the dependency made the call a success."""
+        arrivals = self.seen.arrivals[index]
+        return len(arrivals) == 1 and arrivals[0].state == "answered" and self._is_ok(index)

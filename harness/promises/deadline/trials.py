@@ -38,7 +38,7 @@ QUICK: Final = "quick"
 LEAKS: Final = "leaks told"
 """Mark of a trial whose counts decided."""
 GAP_NS: Final = 10 * NS_PER_MS
-"""``g``: so much before and after the call's own timeout."""
+"""``g``: so much before and after the call's own timeout, where its timers have no steps."""
 _LOOKS: Final = 10
 _ONE_BY_ONE: Final = 25
 """So many D after which even a service that serves one call at a time has done with a batch."""
@@ -223,14 +223,19 @@ def _call_timeout(promise: Deadline, n: Numbers) -> Iterator[Trial]:
     yield _case(
         n, "T2 body drips slower", "sends a byte within each timeout", _scripted(n, always(drip))
     )
+    gap_ns = GAP_NS + (promise.resolution or 0)
     for name, delay_ns, purpose in (
-        ("T9 just in time", c_ns - GAP_NS, "answers just within the call's timeout"),
-        ("T9 just too late", c_ns + GAP_NS, "answers just after the call's timeout"),
+        ("T9 just in time", c_ns - gap_ns, "answers just within the call's timeout"),
+        ("T9 just too late", c_ns + gap_ns, "answers just after the call's timeout"),
     ):
-        script = (Rule(answers=(Answer(delay_ns=delay_ns),), then=HOLD, per="call"),)
+        script = (Rule(answers=(Answer(delay_ns=max(delay_ns, 0)),), then=HOLD, per="call"),)
         trial = _case(n, name, purpose, _scripted(n, script))
-        cannot = "10 ms cannot be told on a real clock; a held clock would settle it"
-        yield trial if n.frozen else replace(trial, steps=(), cannot=cannot)
+        cannot = None
+        if delay_ns <= 0:
+            cannot = "the timers' steps are as long as the call's timeout: it cannot be told early"
+        if not n.frozen:
+            cannot = "10 ms cannot be told on a real clock; a held clock would settle it"
+        yield trial if cannot is None else replace(trial, steps=(), cannot=cannot)
 
 
 def _slow_clients(promise: Deadline, n: Numbers) -> Iterator[Trial]:

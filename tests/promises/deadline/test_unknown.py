@@ -10,7 +10,7 @@ import pytest
 from harness.plan import Trial
 from harness.promises.base import TrialResult
 from harness.promises.deadline.reading import read
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Status
 from tests.promises.deadline.services import Timed, Work, bounded
 from tests.promises.deadline.test_simulated import KIND, around, promise, verify
@@ -154,6 +154,31 @@ def test_logins_between_the_calls_are_not_judged() -> None:
     none = replace(played, steps=tuple(() for _ in played.steps), groups={})
     assert played.first_call < played.end_call
     assert not read(where, world.history(), none).calls
+
+
+@pytest.mark.parametrize("late_ms", [0, 900, -900])
+def test_timers_in_steps_are_asked_beyond_their_steps(late_ms: int) -> None:
+    """A second's steps: a timeout of 2 s that comes 0.9 s late or early keeps its word."""
+    stepped = replace(bounded(D_NS), attempt_ns=2 * NS_PER_S + late_ms * NS_PER_MS)
+    for name in ("T9 just in time", "T9 just too late"):
+        verdict = play(name, Timed(stepped), call_timeout="2s", resolution="1s").verdict
+        assert verdict.status is Status.KEPT, (name, verdict)
+
+
+@pytest.mark.parametrize(("name", "ms"), [("T9 just in time", 900), ("T9 just too late", 3_100)])
+def test_another_timeout_than_declared_is_broken_beyond_the_steps(name: str, ms: int) -> None:
+    """More than a step too early, or too late."""
+    wrong = replace(bounded(D_NS), attempt_ns=ms * NS_PER_MS)
+    verdict = play(name, Timed(wrong), call_timeout="2s", resolution="1s").verdict
+    assert [each.half for each in verdict.findings] == ["call_timeout"]
+
+
+def test_a_timeout_shorter_than_its_steps_is_not_tried_early() -> None:
+    """Half a second in steps of a second: no answer comes surely before it."""
+    made, rng = promise(within="5s", call_timeout="500ms", resolution="1s"), Random(1)
+    trials = {each.name: each for each in KIND.trials(made, around(made, rng))}
+    assert "cannot be told early" in str(trials["T9 just in time"].cannot)
+    assert not trials["T9 just too late"].cannot
 
 
 class Refreshing(Timed):
