@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from harness.models.slots import NEVER
 from harness.plan import CountResources, Leave, Trial
 from harness.promises.answer_form import Form, lacking
 from harness.promises.base import Surroundings
@@ -13,7 +14,7 @@ from harness.promises.deadline import leaking, sentences
 from harness.promises.deadline.check import Broken, Span, Terms, judged
 from harness.promises.deadline.faults import delivers_nothing, not_met, told_status
 from harness.promises.deadline.reading import Seen, has_breaker, is_ok, terms_of
-from harness.promises.deadline.trials import GAP_NS, PROBE, QUICK
+from harness.promises.deadline.trials import CONTROL, GAP_NS, PROBE, QUICK
 from harness.promises.deadline.words import Deadline
 from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Finding
@@ -22,6 +23,10 @@ _TIMERS_SHOWN: Final = 60
 _NEEDS_NO_BODY: Final = (
     "the call was a success though the dependency's answer did not come whole: it may need no more than "
     "the status line, which came; an operation that needs the answer's body would settle it"
+)
+_NOT_DAWDLING: Final = (
+    "the client that was to dawdle was done before the other was answered, and kept nobody waiting; an "
+    "operation that is answered at length, and no proxy that takes the request first, would settle it"
 )
 _DAWDLES: Final = "another client dawdles"
 
@@ -73,7 +78,7 @@ class Case:
             breaker = has_breaker(self.promise, self.around)
             return leaking.doubt(self.promise, self.seen, breaker=breaker)
         if self.trial.name.startswith("T8"):
-            return None
+            return None if self._kept_at_it() else _NOT_DAWDLING
         if not self.met:
             return not_met(self.trial.name)
         if self.trial.name.startswith("T9 just in time") and not self._is_ok(self.met[0]):
@@ -81,6 +86,19 @@ class Case:
         if self.trial.name.startswith("T9 just too late") and self._used(self.met[0]):
             return "the answer came before the timers' steps allow to say that it was too late"
         return None
+
+    def _kept_at_it(self) -> bool:
+        """Whether clients dawdled until the others were answered."""
+        dawdling = [*self.seen.group("slow"), *self.seen.group("half")]
+        answered_ns = [self._done_ns(index) for index in self.seen.group(CONTROL)]
+        until_ns = [self._done_ns(index) for index in dawdling if index in self.seen.calls]
+        return bool(until_ns) and min(until_ns) > max(answered_ns, default=NEVER)
+
+    def _done_ns(self, index: int) -> int:
+        """When its user was done with a call, on the machine's clock."""
+        call = self.seen.calls.get(index)
+        ended_ns = None if call is None else call.ended_ns or call.last_byte_ns
+        return NEVER if ended_ns is None else ended_ns
 
     # -- single calls -----------------------------------------------------------------------------
 

@@ -181,6 +181,32 @@ def test_a_timeout_shorter_than_its_steps_is_not_tried_early() -> None:
     assert not trials["T9 just too late"].cannot
 
 
+@pytest.mark.parametrize("name", ["T8 slow reader", "T8 half request"])
+def test_a_client_that_did_not_dawdle_kept_nobody_waiting(name: str) -> None:
+    """It was turned away at once: that the other was answered says nothing."""
+    for service, status in ((Timed(PATIENT), Status.KEPT), (Curt(), Status.UNKNOWN)):
+        verdict = play(name, service, slow_client="7s").verdict
+        assert verdict.status is status, verdict
+        assert status is Status.KEPT or "was done before" in verdict.reason
+
+
+PATIENT = replace(bounded(D_NS), half_ns=7 * NS_PER_S)
+
+
+class Curt(Timed):
+    """Has the answers to dawdling clients in no time."""
+
+    def __init__(self) -> None:
+        super().__init__(PATIENT)
+
+    def request(self, call: Flying) -> None:
+        call.slow = False
+        super().request(call)
+
+    def half(self, call: Flying) -> None:
+        self.world.reply(call, 408)
+
+
 class Refreshing(Timed):
     """Asks for something of its own with each call; then it answers from a cache besides."""
 
