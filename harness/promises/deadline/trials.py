@@ -272,7 +272,7 @@ def _leaks(n: Numbers) -> Iterator[Trial]:
         "200 calls that nobody waits for would take too long on a real clock; a held one settles it"
     )
     name = f"T8 leavers{n.suffix}"
-    yield Trial(name=name, purpose=leavers, steps=(), needed=False, cannot=cannot)
+    yield Trial(name=name, purpose=leavers, steps=(), cannot=cannot)
 
 
 def _twice(n: Numbers, name: str, purpose: str, *, leaves: bool) -> Iterator[Trial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -11,7 +12,7 @@ from harness.plan import Trial
 from harness.promises.base import TrialResult
 from harness.promises.deadline.reading import read
 from harness.units import NS_PER_MS, NS_PER_S
-from harness.verdict import Status
+from harness.verdict import Status, Verdict
 from tests.promises.deadline.services import Timed, Work, bounded
 from tests.promises.deadline.test_simulated import KIND, around, promise, verify
 from tests.promises.flights import Flying, World
@@ -179,6 +180,20 @@ def test_a_timeout_shorter_than_its_steps_is_not_tried_early() -> None:
     trials = {each.name: each for each in KIND.trials(made, around(made, rng))}
     assert "cannot be told early" in str(trials["T9 just in time"].cannot)
     assert not trials["T9 just too late"].cannot
+
+
+def test_leaks_of_clients_that_leave_stay_open_on_a_real_clock() -> None:
+    """Nothing leaks, it is promised: where leavers cannot be tried, it is not kept."""
+    made, rng = promise(within="5s"), Random(1)
+    planned = KIND.trials(made, replace(around(made, rng), frozen=False))
+    results = []
+    for each in planned:
+        tried = Verdict.kept("tried", Counter(calls=1, met=1))
+        verdict = tried if each.cannot is None else Verdict.unknown(each.cannot)
+        results.append(TrialResult(trial=each, verdict=verdict))
+    verdict = KIND.conclude(made, results)
+    assert verdict.status is Status.UNKNOWN, verdict
+    assert "200 calls that nobody waits for" in verdict.reason
 
 
 @pytest.mark.parametrize("name", ["T8 slow reader", "T8 half request"])
