@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract.model import Operation
-from harness.history import Call, History
+from harness.history import Arrival, Call, History
 from harness.plan import Played, Trial
 from harness.promises.base import Kind, TrialResult
 from harness.promises.retry.kind import RetryKind
@@ -216,3 +216,25 @@ def test_how_answers_are_read() -> None:
     assert KIND.admitted(words, known, replace(call, status=200)) is True
     assert KIND.admitted(words, known, replace(call, status=503)) is False
     assert KIND.admitted(words, known, replace(call, status=None)) is None
+
+
+def test_without_tokens_a_timer_of_the_service_is_not_taken_for_a_repeat() -> None:
+    """It asks while nobody calls, too: then nothing that is told by time proves anything."""
+    policy = Policy(jitter="none", passes_on=False)
+    words = contract(policy)
+    known = around(words, METHODS)
+    world = World(Service(policy, Random(1)), METHODS, Random(1), passes_on=False)
+    trial = next(each for each in KIND.trials(words, known) if each.name.startswith("T3"))
+    played = world.play(trial)
+    arrivals = world.history.arrivals
+    own = replace(arrivals[-1], path="/config")
+    during = replace(own, at_ns=arrivals[1].at_ns, status=503, target_ns=arrivals[1].target_ns)
+    after = replace(own, at_ns=played.at_ns[-1] - 1, target_ns=played.began_ns[-1] - 1)
+
+    def status(*more: Arrival) -> Status:
+        history = History(world.history.events, (*arrivals, *more))
+        return KIND.judge(words, known, history, trial, played).verdict.status
+
+    assert status() is Status.KEPT
+    assert status(during) is Status.BROKEN
+    assert status(during, after) is Status.UNKNOWN
