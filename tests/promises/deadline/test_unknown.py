@@ -223,7 +223,7 @@ class Curt(Timed):
 
 
 class Refreshing(Timed):
-    """Asks for something of its own with each call; then it answers from a cache besides."""
+    """Asks for something of its own with each call; then it answers from a slow cache besides."""
 
     def __init__(self) -> None:
         super().__init__(bounded(D_NS))
@@ -232,7 +232,7 @@ class Refreshing(Timed):
     def request(self, call: Flying) -> None:
         self.world.ask(None, lambda _event, _value: None)
         if self.cached:
-            self.world.reply(call, 200)
+            self.world.after(NS_PER_S, lambda: self.world.reply(call, 200))
         else:
             super().request(call)
 
