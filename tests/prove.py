@@ -12,12 +12,18 @@ from subprocess import run
 from fixtures.mutants import MUTANTS
 from fixtures.strangers import STRANGERS
 from harness.verdict import Status
+from tests.promises.circuit_breaker.test_simulated import main as simulated_breakers
+from tests.promises.concurrency_limit.test_simulated import main as simulated_slots
+from tests.promises.deadline.test_simulated import main as simulated_deadlines
 from tests.promises.rate_limit import brute_force
+from tests.promises.retry.test_simulated import main as simulated_retries
 from tests.quality.examine import busy_cores, examine, reference, slow_client
+from tests.quality.guards import all_judged, guards_markdown
 from tests.quality.matrix import Row, by_trial, healthy_rows, markdown, mutant_rows
 from tests.quality.strangers import pairs, strangers_markdown, why_not
 from tests.runner.test_simulated import WANTED
 from tests.runner.test_simulated import main as simulated
+from tests.witness.test_random import main as witness_rounds
 
 RUNS = int(os.environ.get("STORMPROOF_PROVE_RUNS", "200"))
 SETS = int(os.environ.get("STORMPROOF_PROVE_SETS", "50"))
@@ -101,6 +107,37 @@ def simulations() -> bool:
     return good
 
 
+def dependencies() -> bool:
+    """The kinds about a failing dependency, against simulated services that are honest or lie."""
+    good = simulated_breakers(10 * SETS)
+    told = simulated_retries(10 * SETS, max(1, SETS // 10))
+    for found in (simulated_slots(SETS), simulated_deadlines(SETS)):
+        told |= {
+            f"{name}, to be {'kept' if name == 'honest' else 'broken'}": row
+            for name, row in found.items()
+        }
+    for name, row in told.items():
+        print(f"{name}: " + ", ".join(f"{count} {status}" for status, count in row.items()))
+        never = Status.BROKEN if name.endswith("kept") else Status.KEPT
+        good &= not row.get(never)
+    return good
+
+
+def witness() -> bool:
+    """Random answers and clients that leave: each ended as foreseen, at the instant foreseen."""
+    return witness_rounds(4 * SETS)
+
+
+def libraries() -> bool:
+    """Released breakers and retry libraries, each under the contracts that it keeps and cannot keep."""
+    found = list(all_judged())
+    for line in guards_markdown(found):
+        print(line)
+    wrong = [one.guard.name for one in found if not one.as_foretold]
+    print(f"{len(found)} libraries, otherwise than foretold: {', '.join(wrong) or 'none'}")
+    return not wrong
+
+
 def placements() -> bool:
     """The decision procedures against all placements on a small grid."""
     brute_force.main(CASES)
@@ -116,7 +153,10 @@ def random_plans() -> bool:
 
 PROOFS: dict[str, Callable[[], bool]] = {
     "matrix": matrix,
+    "libraries": libraries,
     "simulations": simulations,
+    "dependencies": dependencies,
+    "witness": witness,
     "placements": placements,
     "random plans": random_plans,
     "loaded machine": loaded_machine,
