@@ -251,7 +251,10 @@ def drawn_defect(name: str, rng: Random) -> tuple[CircuitBreaker, Manner]:
         manner = replace(manner, fewer=False)
     recovery_s = rng.choice((20, 30, 60, 120, 600))
     successes = rng.randint(2, 5)
-    permits = rng.randint(1, 4)
+    most = (
+        successes - 1 if name == "permit lost on ok" else 4
+    )  # as many permits as successes hide it
+    permits = rng.randint(1, most)
     words: Words = {
         "trips": trips,
         "recovery": f"{recovery_s}s",

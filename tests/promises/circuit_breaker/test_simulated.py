@@ -79,12 +79,12 @@ def test_the_sample_covers_many_manners() -> None:
 
 
 def main(count: int) -> bool:
-    """So many contracts of honest breakers, a quarter in real time and behind a lock, a tenth a defect."""
+    """So many contracts of honest breakers, a quarter in real time, a tenth behind a lock and a defect."""
     good = True
     for name, found in (
         ("honest", healthy(count)),
         ("honest, real time", healthy(count // 4, frozen=False)),
-        ("behind a lock", _locked(count // 4)),
+        ("behind a lock", _locked(count // 10)),
     ):
         good &= not found[Status.BROKEN]
         print(f"{name}: {_told(found)}, {found['calls']} calls, {found['virtual_s']} s")
