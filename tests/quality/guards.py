@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fixtures.strangers._guards import Guard, Promised, Side
+from fixtures.strangers._guards import SIDES, Guard, Promised, Side
 from fixtures.strangers.breakers import BREAKERS
+from fixtures.strangers.breakers import COMMON as BREAKER_WORDS
+from fixtures.strangers.retries import COMMON as RETRY_WORDS
 from fixtures.strangers.retries import RETRIES
 from harness.contract.load import LoadedContract, load
 from harness.plan import Trial
@@ -25,20 +27,25 @@ from tests.quality.examine import examine
 from tests.quality.strangers import NODE, in_short, version_of, why_not
 
 GUARDS = (*BREAKERS, *RETRIES)
+COMMON = (*BREAKER_WORDS, *RETRY_WORDS)
+"""What the contracts have in common, and the table leaves out."""
 _PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How one library was judged under each of its contracts."""
+    """How one library was judged under each of its contracts, and by its kept counterexample."""
 
     guard: Guard
     results: Mapping[Side, PromiseResult]
+    again: Verdict | None
 
     @property
     def as_foretold(self) -> bool:
-        """Each contract has the verdict that was foretold, found where it was foretold."""
-        return all(foretold(self.guard.promised[side], one) for side, one in self.results.items())
+        """Each verdict was foretold, and found where it was foretold; a kept counterexample is one."""
+        return all(
+            foretold(self.guard.promised[side], one) for side, one in self.results.items()
+        ) and (self.again is None or self.again.status is Status.BROKEN)
 
 
 def foretold(promised: Promised, result: PromiseResult) -> bool:
@@ -87,20 +94,40 @@ def all_judged(guards: Iterable[Guard] = GUARDS) -> Iterator[Judged]:
     """Each library that can run here, under all of its contracts."""
     for guard in guards:
         if why_not(guard) is None:
-            yield Judged(guard, {side: judged(guard, side) for side in guard.promised})
+            results = {side: judged(guard, side) for side in guard.promised}
+            yield Judged(guard, results, shown_again(guard) if guard.shown else None)
 
 
 def guards_markdown(found: Iterable[Judged]) -> Iterator[str]:
-    """The table of breakers and retry libraries, a line for each contract."""
-    yield "| library | setting | contract | in words | judged |"
-    yield "|---|---|---|---|---|"
+    """The table of breakers and retry libraries, a line each."""
+    yield "| library | set up | its own words | judged | but with | judged | other words | judged |"
+    yield "|---|---|---|---|---|---|---|---|"
     for one in found:
-        named = (f"{one.guard.library} {version_of(one.guard)}", one.guard.setting)
-        for side, result in one.results.items():
-            promised = one.guard.promised[side]
-            judgement = in_short(result)
-            if not foretold(promised, result):
-                judgement += f", foretold: {promised.verdict}"
-            words_said = f"`{'; '.join(promised.words)}`"
-            yield f"| {' | '.join((*named, side, words_said, judgement))} |"
-            named = ("", "")
+        cells = [f"{one.guard.library} {version_of(one.guard)}", one.guard.setting]
+        for side in SIDES:
+            result = one.results.get(side)
+            cells += ["", ""] if result is None else [_news(one.guard, side), in_short(result)]
+        if one.again is not None:
+            cells[3] += "; by the kept plan " + str(one.again.status)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _news(guard: Guard, side: Side) -> str:
+    """What one contract says otherwise than the documented one; of that, what not all of them say."""
+    first = guard.promised["documented"].words
+    known = first if side != "documented" else COMMON
+    words = [word for word in guard.promised[side].words if word not in known]
+    return f"`{'; '.join(words)}`"
+
+
+def main() -> bool:
+    """All of them, with the table; False where something is otherwise than foretold."""
+    found = list(all_judged())
+    for line in guards_markdown(found):
+        print(line)
+    for guard in GUARDS:
+        if (why := why_not(guard)) is not None:
+            print(f"not examined: {guard.folder}/{guard.name}: {why}")
+    wrong = [f"{one.guard.folder}/{one.guard.name}" for one in found if not one.as_foretold]
+    print(f"{len(found)} libraries, otherwise than foretold: {', '.join(wrong) or 'none'}")
+    return not wrong
