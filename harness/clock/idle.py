@@ -5,7 +5,8 @@ all the time in between; so at the moment between the two rounds all slept at on
 wakes the reader inside the writer's ``send``, so whoever has been sent something does not look asleep.
 Between the rounds the kernel is asked for bytes that it holds back; a third round sees a reader that
 such bytes woke just after the question. A child that was born unseen shows in the newest process id.
-A thread whose deadline has come counts as awake, even if it has not noticed yet.
+A thread whose deadline has come counts as awake, even if it has not noticed yet. Of those that sleep in
+no wait of ours the kernel is asked, between the last two rounds, whether they are off their CPU at all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 from collections.abc import Iterator
 
 from harness.clock.page import Kind, Page, Slot
-from harness.clock.threads import Scan, Threads
+from harness.clock.threads import Scan, Thread, Threads
 from harness.clock.unsent import Unsent
 
 __all__ = ["IdleRule"]
@@ -44,10 +45,10 @@ class IdleRule:
         first = self.threads.scan() if is_complete else None
         if first is None or self._unsent.of(self.threads.pids):
             return None
-        for _ in range(2):
-            again = self.threads.scan()
-            if again is None or again.runs != first.runs:
-                return None
+        if not self._slept_on(first) or not self.threads.are_off(self._elsewhere(first), first):
+            return None
+        if not self._slept_on(first):
+            return None
         if self._somebody_is_due(first) or not self._is_complete():
             return None
         return first
@@ -68,6 +69,14 @@ class IdleRule:
                 is_timer = slot.kind >= Kind.ITIMER
                 if slot.pid in alive if is_timer else (slot.pid, slot.tid) in proof.asleep:
                     yield slot
+
+    def _slept_on(self, first: Scan) -> bool:
+        again = self.threads.scan()
+        return again is not None and again.runs == first.runs
+
+    def _elsewhere(self, proof: Scan) -> set[Thread]:
+        """The threads that sleep in no wait of ours, but in the kernel's own: a read, a ``waitpid``."""
+        return set(proof.asleep - set(self._page.blocked()))
 
     def _owners(self) -> set[int]:
         return self._page.owners()

@@ -26,7 +26,7 @@ USED_AT = 52  # used, capacity, unslotted, sliced: four words
 SLOT = struct.Struct(
     "<QIIqqQqQII"
 )  # owner state kind deadline period waits seen reads signal armed
-OWNER = struct.Struct("<Q56x")
+OWNER, STATE = struct.Struct("<Q56x"), struct.Struct("<QI52x")
 BLOCKED, REAL = 1, 2
 
 
@@ -166,6 +166,12 @@ class Page:
         for index, values in enumerate(SLOT.iter_unpack(self._used())):
             if values[0] and values[1] == BLOCKED and values[3] != FOREVER_NS:
                 yield slot_of(index, values)
+
+    def blocked(self) -> Iterator[tuple[int, int]]:
+        """The threads that are blocked in a wait of ours."""
+        for owner, state in STATE.iter_unpack(self._used()):
+            if owner and state == BLOCKED:
+                yield owner >> 32, owner & 0xFFFFFFFF
 
     def owners(self) -> set[int]:
         """The processes that own a slot; one that died may be among them."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -17,9 +20,14 @@ Thread = tuple[int, int]
 
 ASLEEP = frozenset(b"SI")
 """Sleeping, interruptibly; or an idle kernel thread."""
-OUT = frozenset(b"ZXT")
-"""Dead, or stopped by SIGSTOP: it cannot run, and nothing it waits for matters until it can."""
+OUT = frozenset(b"ZT")
+"""A zombie, or stopped by SIGSTOP: it cannot run, and nothing it waits for matters until it can. Who is
+dead (X) is not out yet: it still runs, to be taken off the list, and its process's parent is told by that.
+"""
 DISCOVERY_TRIES = 5
+NO_CHANNEL = frozenset({b"0", b""})
+CHANNEL_TRIES = 100
+UNCLEAR_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,9 @@ class Threads:
         self._roots: set[int] = set()
         self.pids: set[int] = set()
         self._gone: set[int] = set()
-        self._files: dict[Thread, tuple[int, int]] = {}
+        self._files: dict[Thread, tuple[int, int, int]] = {}
+        self._unclear: dict[Thread, tuple[bytes, float]] = {}
+        self._tells_channels = tells_channels()
         self._loadavg = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
         self._known_at = b""
 
@@ -99,7 +109,7 @@ class Threads:
     def records(self) -> dict[Thread, bytes]:
         """Each thread's scheduling record, awake or not."""
         records = {}
-        for thread, (_stat, schedstat) in self._files.items():
+        for thread, (_stat, schedstat, _wchan) in self._files.items():
             with contextlib.suppress(ProcessLookupError):
                 records[thread] = os.pread(schedstat, 80, 0)
         return records
@@ -108,7 +118,7 @@ class Threads:
         """Look at each thread once; None when one runs, or has just ended."""
         runs: dict[Thread, bytes] = {}
         asleep = []
-        for thread, (stat, schedstat) in list(self._files.items()):
+        for thread, (stat, schedstat, _wchan) in list(self._files.items()):
             try:
                 line = os.pread(stat, 128, 0)
                 state = line[line.rindex(b")") + 2]
@@ -121,6 +131,37 @@ class Threads:
                 self._drop(thread)
                 return None
         return Scan(runs, frozenset(asleep))
+
+    def are_off(self, threads: Iterable[Thread], seen: Scan) -> bool:
+        """Whether none of ``threads`` runs, or could run at once, though they look asleep.
+
+        A thread says that it sleeps before it looks whether it must (``waitpid`` even reaps a child
+        meanwhile), and may lose its CPU there; only the kernel's own view of its stack, which it gives
+        of nobody who can run, tells. Where it gives none of a thread that nothing has happened to for
+        0.1 s, that has to do.
+
+        Args:
+            threads: some of those in ``seen``.
+            seen: a scan before; the next one must be the same, or this has said nothing.
+        """
+        if not self._tells_channels:
+            return True
+        return all(self._is_off(thread, seen.runs[thread]) for thread in threads)
+
+    def _is_off(self, thread: Thread, runs: bytes) -> bool:
+        files = self._files.get(thread)
+        try:
+            is_off = files is not None and os.pread(files[2], 64, 0) not in NO_CHANNEL
+        except ProcessLookupError:
+            return False
+        if is_off or files is None:
+            self._unclear.pop(thread, None)
+            return is_off
+        before, since_s = self._unclear.get(thread, (b"", 0.0))
+        if before != runs:
+            self._unclear[thread] = runs, time.monotonic()
+            return False
+        return time.monotonic() - since_s > UNCLEAR_S
 
     def _open_threads(self) -> None:
         found = set()
@@ -136,18 +177,46 @@ class Threads:
     def _drop(self, thread: Thread) -> None:
         for file in self._files.pop(thread):
             os.close(file)
+        self._unclear.pop(thread, None)
         self._known_at = b""
 
 
-def open_thread(pid: int, tid: int) -> tuple[int, int]:
-    """Its ``stat`` and ``schedstat``."""
+def open_thread(pid: int, tid: int) -> tuple[int, int, int]:
+    """Its ``stat``, ``schedstat`` and ``wchan``; where nobody tells of channels, none is needed."""
+    channel = "wchan" if tells_channels() else "schedstat"
     flags = os.O_RDONLY | os.O_CLOEXEC
-    stat = os.open(f"/proc/{pid}/task/{tid}/stat", flags)
+    files: list[int] = []
     try:
-        return stat, os.open(f"/proc/{pid}/task/{tid}/schedstat", flags)
+        files.extend(
+            os.open(f"/proc/{pid}/task/{tid}/{name}", flags)
+            for name in ("stat", "schedstat", channel)
+        )
     except OSError:
-        os.close(stat)
+        for file in files:
+            os.close(file)
         raise
+    stat, schedstat, wchan = files
+    return stat, schedstat, wchan
+
+
+@cache
+def tells_channels() -> bool:
+    """Whether this kernel says in which of its functions a thread sleeps: asked of one of our own."""
+    gate = threading.Event()
+    sleeper = threading.Thread(target=gate.wait, daemon=True)
+    sleeper.start()
+    try:
+        file = Path(f"/proc/self/task/{sleeper.native_id}/wchan")
+        for _ in range(CHANNEL_TRIES):
+            if file.read_bytes() not in NO_CHANNEL:
+                return True
+            time.sleep(0.001)
+    except OSError:
+        return False
+    finally:
+        gate.set()
+        sleeper.join()
+    return False
 
 
 def descendants(pids: Iterable[int]) -> set[int]:

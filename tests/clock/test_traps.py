@@ -16,6 +16,7 @@ import pytest
 from harness.clock import page as page_module
 from harness.clock.errors import NothingToWaitFor
 from harness.clock.held import HeldClock
+from harness.clock.threads import Scan, Threads
 from harness.clock.unsent import Unsent
 from tests.clock.conftest import PATIENCE_S, PROGRAMS, SECOND_NS, Program, Start, free_port
 
@@ -208,3 +209,45 @@ def test_without_futex_waitv_waits_are_sliced_and_exact(start: Start, clock: Hel
         program.tell(f"{kind} 30")
         before, after, *_ = program.jump_to_answer()[0].split()
         assert int(after) - int(before) == 30 * SECOND_NS
+
+
+def test_who_reaps_a_child_is_awake(start: Start, clock: HeldClock) -> None:
+    """A thread says that it sleeps while it still reaps in ``waitpid``, for long on a busy machine."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    try:
+        program = start("waiter.py")
+        assert program.answer() == "ready"
+        clock.freeze()
+        for _ in range(15):
+            child = int(program.ask("go"))
+            assert clock.settle(PATIENCE_S)
+            os.kill(child, signal.SIGKILL)
+            assert clock.settle(PATIENCE_S)
+            assert program.has_answered(), clock.state()
+            assert program.answer() == "reaped"
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+
+
+def test_a_thread_of_which_the_kernel_tells_nothing_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that could run is not asleep; one that has not run for a while must do, if nobody tells."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
+        threads = Threads()
+        try:
+            threads.watch(spinner.pid)
+            assert threads.discover(())
+            thread = (spinner.pid, spinner.pid)
+            seen = Scan({thread: b"1 2 3"}, frozenset({thread}))
+            monkeypatch.setattr("harness.clock.threads.UNCLEAR_S", 3600.0)
+            assert not threads.are_off([thread], seen)
+            assert not threads.are_off([thread], seen)
+            monkeypatch.setattr("harness.clock.threads.UNCLEAR_S", -1.0)
+            assert threads.are_off([thread], seen)
+            assert not threads.are_off([thread], Scan({thread: b"1 2 4"}, frozenset({thread})))
+        finally:
+            threads.close()
+            spinner.kill()
