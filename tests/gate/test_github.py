@@ -101,7 +101,7 @@ def test_each_verdict_at_its_line(
     (line,) = said
     where = loaded.path.read_text().partition("- id: sum-rate")[0].count("\n") + 1
     assert line.startswith(
-        f"::{level} file=sum/contract.yaml,line={where},title={found.verdict}%3A"
+        f"::{level} file={loaded.path.relative_to(root)},line={where},title={found.verdict}%3A"
     )
     assert line.endswith("::why" if found.baseline is None else f"::why%0A{found.baseline.said}")
 
