@@ -27,6 +27,7 @@ _LOOK_S: Final = 0.1
 _CONNECT_S: Final = 3.5
 """A full listen queue drops a connect; the kernel repeats it after 1 s and 3 s, by its own clock."""
 WAVE: Final = 100
+_WHY_NOT: Final = {errno.ETIMEDOUT: "timeout", errno.ECONNRESET: "reset"}
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
 
@@ -188,7 +189,7 @@ class Client:
 
     def _connected_with(self, one: Exchange, code: int) -> None:
         if code not in (0, errno.EISCONN):
-            self._end(one, "timeout" if code == errno.ETIMEDOUT else "refused")
+            self._end(one, _WHY_NOT.get(code, "refused"))
         elif one.request.source is None:
             one.connection.peer_sees = one.connection.sock.getsockname()[0]
 

@@ -106,6 +106,7 @@ class SecuredConnection(Connection):
             OSError: the connection broke, or the peer speaks no TLS.
         """
         if not isinstance(self.sock, ssl.SSLSocket):
+            self.sock.getpeername()  # of a connection that broke already, Python's wrap leaks a socket
             self.sock = self._secured.wrap(self.sock)
         assert isinstance(self.sock, ssl.SSLSocket)
         try:
