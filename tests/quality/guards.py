@@ -128,6 +128,10 @@ def main() -> bool:
     for guard in GUARDS:
         if (why := why_not(guard)) is not None:
             print(f"not examined: {guard.folder}/{guard.name}: {why}")
-    wrong = [f"{one.guard.folder}/{one.guard.name}" for one in found if not one.as_foretold]
-    print(f"{len(found)} libraries, otherwise than foretold: {', '.join(wrong) or 'none'}")
+    wrong = [one for one in found if not one.as_foretold]
+    for one in wrong:
+        for side, result in one.results.items():
+            print(f"{one.guard.folder}/{one.guard.name} {side}: {result.verdict.reason}")
+    names = ", ".join(f"{one.guard.folder}/{one.guard.name}" for one in wrong)
+    print(f"{len(found)} libraries, otherwise than foretold: {names or 'none'}")
     return not wrong
