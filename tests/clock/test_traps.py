@@ -211,6 +211,13 @@ def test_without_futex_waitv_waits_are_sliced_and_exact(start: Start, clock: Hel
         assert int(after) - int(before) == 30 * SECOND_NS
 
 
+def test_a_wake_up_has_no_timeout(start: Start) -> None:
+    """libstdc++ ends a static's initialisation so, in any program, and leaves its timeout to chance."""
+    program = start("waits.py")
+    assert program.answer() == "ready"
+    assert program.ask("wake 0").split()[2] == "0"
+
+
 def test_who_reaps_a_child_is_awake(start: Start, clock: HeldClock) -> None:
     """A thread says that it sleeps while it still reaps in ``waitpid``, for long on a busy machine."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]

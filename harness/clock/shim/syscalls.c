@@ -61,10 +61,12 @@ EXPORT long syscall(long number, ...)
     }
     if (page && number == SYS_nanosleep)
         return nanosleep((struct timespec *)a[0], (struct timespec *)a[1]);
+    /* The operation first: only a wait has a timeout at all. Behind a wake-up of three arguments, such as
+     * libstdc++'s at the end of a static's initialisation, stands whatever the registers held. */
     int operation = (int)a[1] & OP_MASK;
-    bool is_timed_wait = page && number == SYS_futex && a[3] && is_valid((struct timespec *)a[3]) &&
-                         (operation == WAIT_OP || (operation == WAIT_BITSET_OP && (uint32_t)a[5] == ANY_BIT));
-    if (is_timed_wait)
+    bool is_wait = page && number == SYS_futex &&
+                   (operation == WAIT_OP || (operation == WAIT_BITSET_OP && (uint32_t)a[5] == ANY_BIT));
+    if (is_wait && a[3] && is_valid((struct timespec *)a[3]))
         return futex_wait_held((_Atomic uint32_t *)a[0], (int)a[1], (uint32_t)a[2], (struct timespec *)a[3]);
     return real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -272,11 +272,21 @@ def mutex_timedlock(seconds: float) -> str:
     return os.strerror(libc.pthread_mutex_timedlock(mutex, ctypes.byref(until)))
 
 
+SYS_FUTEX = 202 if os.uname().machine == "x86_64" else 98
+
+
 def futex(seconds: float) -> str:
     word, wait = ctypes.c_uint32(7), 0
-    libc.syscall(202 if os.uname().machine == "x86_64" else 98, ctypes.byref(word), wait, 7,
+    libc.syscall(SYS_FUTEX, ctypes.byref(word), wait, 7,
                  ctypes.byref(timespec(seconds)), None, 0)  # fmt: skip
     return os.strerror(ctypes.get_errno())
+
+
+def wake(seconds: float) -> str:
+    """Of three arguments; behind them is what the registers held, here no address at all."""
+    del seconds
+    word, private_wake, nowhere = ctypes.c_uint32(7), 129, ctypes.c_void_p(4096)
+    return str(libc.syscall(SYS_FUTEX, ctypes.byref(word), private_wake, 1, nowhere))
 
 
 def epoll_pwait2(seconds: float) -> str:
