@@ -75,7 +75,7 @@ def _strangers() -> bool:
 def loaded_machine() -> bool:
     """Healthy targets on a quiet machine, with busy cores, and with a slow client: never accused.
 
-    The rate limits are verified in each run, the other kinds, which take longer, in every seventh.
+    The rate limits are verified in each run, the other kinds, which take longer, in every twentieth.
     """
     counts: dict[str, dict[str, int]] = {}
     loads: dict[str, Callable[[], AbstractContextManager[None]]] = {
@@ -89,7 +89,7 @@ def loaded_machine() -> bool:
         loaded = reference(target)
         rates = {each.id for each in loaded.contract.promises if each.kind == "rate_limit"}
         with loads[name]():
-            results = examine(loaded, None if number % 7 == 0 else rates, seed=number)
+            results = examine(loaded, None if number % 20 == 0 else rates, seed=number)
         for result in results.values():
             row = counts.setdefault(f"{target}, {name}", dict.fromkeys(Status, 0))
             row[result.verdict.status] += 1
