@@ -21,11 +21,11 @@ from harness.clock.unsent import Unsent
 from tests.clock.conftest import PATIENCE_S, PROGRAMS, SECOND_NS, Program, Start, free_port
 
 
-def talk(start: Start, clock: HeldClock, calls: int) -> list[str]:
+def talk(start: Start, clock: HeldClock, calls: int, *, who: str = "client") -> list[str]:
     """Calls between two programs whose kernel holds back every second half."""
     port = str(free_port())
     assert start("talker.py", "server", port).answer() == "ready"
-    client = start("talker.py", "client", port)
+    client = start("talker.py", who, port)
     assert client.answer() == "ready"
     clock.freeze()
     return call_until_timeout(client, calls)
@@ -40,9 +40,13 @@ def call_until_timeout(program: Program, calls: int) -> list[str]:
     return said
 
 
-def test_bytes_held_by_nagle_make_no_false_jump(start: Start, clock: HeldClock) -> None:
-    """Everybody sleeps for 40 ms, yet nobody times out: the kernel still has something to say."""
-    assert set(talk(start, clock, 30)) == {"answered"}
+@pytest.mark.parametrize("who", ["client", "crowd"])
+def test_bytes_held_by_nagle_make_no_false_jump(start: Start, clock: HeldClock, who: str) -> None:
+    """Everybody sleeps for 40 ms, yet nobody times out: the kernel still has something to say.
+
+    Thirty calls one by one, and six hundred of which twenty are under way at once.
+    """
+    assert set(talk(start, clock, 30, who=who)) == {"answered"}
 
 
 def test_without_the_question_nagle_would_make_false_jumps(

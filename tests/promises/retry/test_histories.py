@@ -45,6 +45,25 @@ def test_waits_of_one_call(words: dict[str, Any], delays: str, status: str, said
     assert said in "; ".join(each.said for each in found[1])
 
 
+@pytest.mark.parametrize(
+    ("delays", "status"),
+    [
+        ("99.5 199.5 399.5", "kept"),
+        ("100.5 200.5 400.5", "kept"),
+        ("99.499 199.499 399.499", "kept"),
+        ("100.501 200.501 400.501", "kept"),
+        ("102.001 202.001 402.001", "kept"),
+        ("99.498999 200 400", "broken"),
+        ("102.001001 200 400", "broken"),
+        ("100 200 399.498999", "broken"),
+        ("100 200 402.001001", "broken"),
+    ],
+)
+def test_the_rounding_of_loops_at_both_ends(delays: str, status: str) -> None:
+    """libuv's half a millisecond either way and asyncio's two late, a float's width more; then no more."""
+    assert judged(promise(), waits(delays))[0] == status
+
+
 def test_a_cap_before_the_jitter_is_a_reading() -> None:
     """With the cap before the draw a wait may pass it by the jitter's share, and no more."""
     assert judged(promise(**SIX), waits("400 800 1600 3000 3500"))[0] == "open"
