@@ -1,0 +1,1 @@
+"""Faults as values and pure deciders; who carries them out stands elsewhere."""
