@@ -33,6 +33,10 @@ class CouldNotRun(HarnessError):
         return f"{self.reason}\nIts last output:\n{self.output.rstrip()}"
 
 
+class InvalidFault(HarnessError, ValueError):
+    """A fault with settings that cannot be; the text names setting, value and bound."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong in a file that somebody wrote.

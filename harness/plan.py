@@ -6,10 +6,11 @@ are spans of the target's clock. Only ``Until`` and ``WaitAdvised`` look at answ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from harness.faults.process import Fault, fault_to_json
 from harness.script import USUAL, Answer, Reach, Script
 
 Advised = Literal["retry_after", "delta", "epoch"]
@@ -124,6 +125,29 @@ class Heal:
     dependency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Begin a fault, and see its effect; it lasts until it is lifted, or the plan ends.
+
+    Several may be in force at once; at the plan's end the youngest is undone first. A fault without
+    an effect, at its begin or over its time, makes the trial inconclusive.
+
+    Attributes:
+        name: of this fault in this plan, for :class:`Lift`.
+        fault: what is done to whom.
+    """
+
+    name: str
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """Undo the fault of that name, and see that it is undone; where there is none, nothing happens."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
     """From now on the witness ``dependency`` answers by this script; its counts begin anew."""
@@ -229,7 +253,7 @@ class Kill:
 
 Flight = Answering | Fire | Release | Leave | Jump | Reaching | CountResources | Kill
 """Steps of calls that stay under way; where one is in a plan, waits go from timer to timer too."""
-Step = Send | Until | Mark | Wait | Phase | WaitAdvised | Cut | Heal | Flight
+Step = Send | Until | Mark | Wait | Phase | WaitAdvised | Cut | Heal | Inject | Lift | Flight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +338,11 @@ def calls_of(step: Step) -> int:
             return 0
 
 
+def hurts(steps: Iterable[Step]) -> bool:
+    """Whether a plan hurts a process of the service or a store: nothing else may run meanwhile."""
+    return any(isinstance(step, Cut | Inject) for step in steps)
+
+
 def step_to_json(step: Step) -> dict[str, Any]:
     """A JSON object that names the step and gives its settings."""
     values: dict[str, Any] = {"step": type(step).__name__}
@@ -321,6 +350,8 @@ def step_to_json(step: Step) -> dict[str, Any]:
         value = getattr(step, setting.name)
         if isinstance(value, Send):
             value = step_to_json(value)
+        elif isinstance(step, Inject) and setting.name == "fault":
+            value = fault_to_json(step.fault)
         elif is_dataclass(value) and not isinstance(value, type):
             value = asdict(value)
         elif isinstance(step, Answering) and setting.name == "script":

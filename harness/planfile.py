@@ -8,7 +8,8 @@ from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any, Final, get_args
 
-from harness.errors import UsageError
+from harness.errors import InvalidFault, UsageError
+from harness.faults.process import FAULTS, Fault
 from harness.plan import (
     Advised,
     Answering,
@@ -17,9 +18,11 @@ from harness.plan import (
     Expect,
     Fire,
     Heal,
+    Inject,
     Jump,
     Kill,
     Leave,
+    Lift,
     Mark,
     Phase,
     Reaching,
@@ -43,14 +46,16 @@ ANSWERS_MOST: Final = 10_000
 HEADERS_MOST: Final = 64
 TEXT_MOST: Final = 1 << 20
 """Characters of a scripted body."""
+_BYTES_MOST: Final = 1 << 40
 
-_PLAIN: Final = (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal)
+_PLAIN: Final = (Send, Until, Mark, Wait, Phase, WaitAdvised, Cut, Heal, Inject, Lift)
 _FLIGHT: Final = (Answering, Fire, Release, Leave, Jump, Reaching, CountResources, Kill)
 _KINDS: Final[Mapping[str, type[Any]]] = {kind.__name__: kind for kind in (*_PLAIN, *_FLIGHT)}
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
 _FIELD: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8192}")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}", re.ASCII)
 _PATH: Final = re.compile(r"/[\x21-\x7e]{0,2000}", re.ASCII)
+_FOLDER: Final = re.compile(r"(/[^\x00-\x1f]{0,900})?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _FORWARDED: Final = re.compile(r"(\*|@[A-Za-z0-9_-]{1,64})(, ?(\*|@[A-Za-z0-9_-]{1,64})){0,15}")
 
@@ -176,6 +181,19 @@ def _send(value: Any, where: str) -> Send:
     return step
 
 
+def _fault(value: Any, where: str) -> Fault:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must be an object with a key 'fault', got {_shown(value)}")
+    kind = FAULTS.get(value["fault"]) if isinstance(value.get("fault"), str) else None
+    if kind is None:
+        raise UsageError(f"{where}: {_one_of('fault', value.get('fault'), FAULTS)}")
+    try:
+        fault: Fault = _made(kind, {n: v for n, v in value.items() if n != "fault"}, where)
+    except InvalidFault as error:
+        raise UsageError(f"{where}: {error}") from error
+    return fault
+
+
 def _list(read: Callable[[Any, str], Any], most: int) -> Callable[[Any, str], tuple[Any, ...]]:
     def read_all(value: Any, where: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) > most:
@@ -251,6 +269,14 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "header": _HEADER_NAME,
     "reads": _choice(get_args(Advised)),
     "dependency": _SYMBOL,
+    "subject": _SYMBOL,
+    "fault": _fault,
+    "keep_data": _flag,
+    "spare": _whole(0, _BYTES_MOST),
+    "headroom_bytes": _whole(0, _BYTES_MOST),
+    "size_bytes": _whole(0, _BYTES_MOST),
+    "folder": _text(_FOLDER, "'/var/cache', or empty"),
+    "by_ns": _whole(-SPAN_MOST_NS, SPAN_MOST_NS),
     "group": _SYMBOL,
     "until": _or_none(_choice(("rejected", "admitted"))),
     "operation": _or_none(_SYMBOL),

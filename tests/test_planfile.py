@@ -11,6 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from harness.faults.process import (
+    ClockStepped,
+    DescriptorsExhausted,
+    DiskFull,
+    Fault,
+    MemoryLimited,
+    ProcessKilled,
+    ProcessPaused,
+)
 from harness.plan import (
     Answering,
     CountResources,
@@ -18,9 +27,11 @@ from harness.plan import (
     Expect,
     Fire,
     Heal,
+    Inject,
     Jump,
     Kill,
     Leave,
+    Lift,
     Mark,
     Phase,
     Reaching,
@@ -111,8 +122,20 @@ FLIGHTS: st.SearchStrategy[Step] = st.one_of(
     st.builds(CountResources),
     st.builds(Kill, NAMES),
 )
+FAULTS: st.SearchStrategy[Fault] = st.one_of(
+    st.builds(ProcessPaused, NAMES),
+    st.builds(ProcessKilled, NAMES, st.booleans()),
+    st.builds(DescriptorsExhausted, NAMES, COUNTS),
+    st.builds(MemoryLimited, NAMES, st.integers(1 << 20, 1 << 40)),
+    st.builds(
+        DiskFull, NAMES, st.integers(1 << 16, 1 << 30), st.sampled_from(["", "/", "/var/b c"])
+    ),
+    st.builds(ClockStepped, st.just("target"), SPANS.filter(bool)),
+)
 STEPS: st.SearchStrategy[Step] = st.one_of(
     FLIGHTS,
+    st.builds(Inject, NAMES, FAULTS),
+    st.builds(Lift, NAMES),
     sends(st.integers(1, 1_000)),
     st.builds(Until, send=sends(st.just(1)), most=st.integers(1, 1_000)),
     st.builds(Mark, NAMES),
@@ -158,11 +181,17 @@ def test_anything_else_is_no_plan(value: Any) -> None:
 
 CALL = {"step": "Send", "caller": "a"}
 FIRE = {"step": "Fire", "group": "a"}
+PAUSED = {"fault": "ProcessPaused", "subject": "target"}
+SET = {"fault": "ClockStepped"}
 HELD = {"hold": True}
 
 
 def answering(*rules: Any) -> dict[str, Any]:
     return {"step": "Answering", "dependency": "d", "script": list(rules)}
+
+
+def injecting(fault: Any) -> dict[str, Any]:
+    return {"step": "Inject", "name": "f", "fault": fault}
 
 
 @pytest.mark.parametrize(
@@ -214,6 +243,20 @@ def answering(*rules: Any) -> dict[str, Any]:
         ([answering(*[{"then": HELD}] * 1_001), FIRE], "of at most 1000"),
         ([{**answering(), "script": {"then": HELD}}, FIRE], "must be a list"),
         ([CALL] * 20_001, "at most 20000"),
+        ([injecting({}), CALL], "there is no fault None; known are ProcessPaused, "),
+        ([injecting({**PAUSED, "fault": "ProcessPause"}), CALL], "did you mean 'ProcessPaused'"),
+        ([injecting({**PAUSED, "subject": "../x"}), CALL], "subject must be a text"),
+        ([injecting({"fault": "ProcessPaused"}), CALL], "fault lacks 'subject'"),
+        ([injecting("paused"), CALL], "an object with a key 'fault'"),
+        (
+            [injecting({**SET, "by_ns": 0}), CALL],
+            "step 1 (Inject): fault: ClockStepped needs by_ns",
+        ),
+        ([injecting({**SET, "subject": "redis"}), CALL], "needs the subject 'target'"),
+        ([injecting({**SET, "by_ns": 400 * 86_400 * NS_PER_S}), CALL], "by_ns must be"),
+        ([injecting({**PAUSED, "fault": "DiskFull", "folder": "x"}), CALL], "'/var/cache'"),
+        ([injecting({**PAUSED, "fault": "DiskFull", "size_bytes": 9}), CALL], "from 65,536"),
+        ([injecting({**PAUSED, "fault": "MemoryLimited", "headroom_bytes": 1}), CALL], "1,048,576"),
     ],
 )
 def test_bounds_are_told(plan: list[Any], said: str) -> None:
