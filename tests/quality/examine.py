@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from harness.seeds import Seed
 from harness.supervisor import Supervisor
 
 BUDGET_S = 300.0
+_TURN_S = 0.001
+"""How long the thread that slows a client holds the interpreter's lock each time."""
 
 
 def reference(name: str) -> LoadedContract:
@@ -80,17 +83,18 @@ def busy_cores(count: int = 3) -> Iterator[None]:
 
 @contextmanager
 def slow_client() -> Iterator[None]:
-    """Threads beside the client that take the interpreter's lock from it, again and again."""
+    """A thread beside the client that takes the interpreter's lock from it again and again."""
     stop = threading.Event()
-    spinners = [threading.Thread(target=_spin, args=(stop,), daemon=True) for _ in range(2)]
-    for spinner in spinners:
-        spinner.start()
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_S)
+    spinner = threading.Thread(target=_spin, args=(stop,), daemon=True)
+    spinner.start()
     try:
         yield
     finally:
         stop.set()
-        for spinner in spinners:
-            spinner.join()
+        spinner.join()
+        sys.setswitchinterval(usual_s)
 
 
 def _spin(stop: threading.Event) -> None:
