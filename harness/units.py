@@ -122,5 +122,26 @@ def format_seconds(ns: int) -> str:
     return f"{sign}{rest // NS_PER_S}.{fraction[:3]}{fraction[3:].rstrip('0')} s"
 
 
+def about_seconds(ns: int) -> str:
+    """Write an instant or span where no more than its milliseconds matter; below one, all there is.
+
+    >>> about_seconds(54_083_333_333), about_seconds(333_333)
+    ('54.083 s', '0.000333333 s')
+    """
+    if abs(ns) < NS_PER_MS:
+        return format_seconds(ns)
+    rounded = (abs(ns) + NS_PER_MS // 2) // NS_PER_MS * NS_PER_MS
+    return format_seconds(-rounded if ns < 0 else rounded)
+
+
+def number_of(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> number_of(1, "failure"), number_of(2, "failure"), number_of(0, "child", "children")
+    ('1 failure', '2 failures', '0 children')
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
 def _wrong(what: str, text: str, units: dict[str, int], example: str) -> str:
     return f"{text!r} is no {what}: write a number and one of {', '.join(units)}, as in {example}"

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.units import format_seconds
+from harness.units import about_seconds, number_of
 
 
 def opened_early(failures: int, needed: int, at_ns: int, *, in_a_row: bool = False) -> str:
     """Refused while closed, with fewer failures than are declared."""
-    since = "in a row" if in_a_row else "since it was closed"
+    came = f"only {_failures(failures)}"
+    since = f"after {came} in a row" if in_a_row else f"with {came} since it was last closed"
     return (
-        f"opened early after {failures} of {needed}: the call at {_at(at_ns)} was refused, and "
-        f"{_failures(failures)} had come {since}."
+        f"opened early after {failures} of {needed}: the call at {_at(at_ns)} was refused {since}."
+    )
+
+
+def opened_below(failed: int, results: int, rate: str, at_ns: int) -> str:
+    """Refused while closed, at a lower rate of failures than is declared."""
+    return (
+        f"opened early after {failed} failures among {number_of(results, 'result')}: the call at "
+        f"{_at(at_ns)} was refused below the declared rate of {rate}."
+    )
+
+
+def opened_unruled(failures: int, successes: int, at_ns: int) -> str:
+    """Refused while closed after failures enough, but not such that a rule lets them open it."""
+    return (
+        f"opened early: the call at {_at(at_ns)} was refused after {_failures(failures)} and "
+        f"{number_of(successes, 'success', 'successes')}, in an order at which no declared rule opens it."
     )
 
 
 def uncounted_counted(failures: int, uncounted: int, at_ns: int) -> str:
     """Refused after outcomes that are no failures."""
+    others = number_of(uncounted, "outcome that does", "outcomes that do")
     return (
         f"uncounted outcome counted: the call at {_at(at_ns)} was refused after {_failures(failures)} "
-        f"and {uncounted} outcomes that are declared to be none."
+        f"and {others} not count."
     )
 
 
@@ -28,7 +45,7 @@ def old_counted(failures: int, old: int, at_ns: int) -> str:
     """Refused though most failures had expired."""
     return (
         f"old failure counted: the call at {_at(at_ns)} was refused with {_failures(failures)} in the "
-        f"window; {old} earlier ones are too old to count."
+        f"window; {number_of(old, 'earlier one is', 'earlier ones are')} too old to count."
     )
 
 
@@ -36,7 +53,7 @@ def refused_from_fresh(at_ns: int) -> str:
     """Refused though nothing had failed."""
     return (
         f"opened early after 0 failures: the call at {_at(at_ns)} was refused though nothing had "
-        "failed since the start, so that something else was counted."
+        "failed, so something else was counted."
     )
 
 
@@ -44,41 +61,38 @@ def not_closed(good: int, at_ns: int, of: int | None) -> str:
     """Refused after the trials that must close it."""
     wanted = "" if of is None else f" of {of}"
     return (
-        f"not closed after {good}{wanted} good trials: the call at {_at(at_ns)} was refused though it "
-        "must be closed."
+        f"not closed after {good}{wanted} good trials: the call at {_at(at_ns)} was refused though the "
+        "breaker must be closed by then."
     )
 
 
 def not_opened(failures: int, at_ns: int, since_ns: int) -> str:
     """A call got through after the failure that must open it."""
     return (
-        f"not open after {failures} failures: the failure at {_at(since_ns)} opens it, and the next "
+        f"not open after {_failures(failures)}: the one at {_at(since_ns)} must open it, but the next "
         f"call, at {_at(at_ns)}, reached the dependency."
     )
 
 
 def through_open(at_ns: int, opened_ns: int) -> str:
     """A call got through while it was open."""
-    return (
-        f"reached the dependency while open, {format_seconds(at_ns - opened_ns)} after opening, at "
-        f"{_at(at_ns)}."
-    )
+    return f"reached the dependency while open, {_at(at_ns - opened_ns)} after opening, at {_at(at_ns)}."
 
 
 def half_open_early(at_ns: int, opened_ns: int, recovery_ns: int) -> str:
     """The first trial came too early."""
     early_ns = opened_ns + recovery_ns - at_ns
     return (
-        f"half-open {format_seconds(early_ns)} early: opened at {_at(opened_ns)}, to stay so for "
-        f"{format_seconds(recovery_ns)}; a call reached the dependency at {_at(at_ns)}."
+        f"half-open {_at(early_ns)} early: it opened at {_at(opened_ns)}, to stay open for "
+        f"{_at(recovery_ns)}, and a call reached the dependency at {_at(at_ns)}."
     )
 
 
 def late_success(at_ns: int, opened_ns: int) -> str:
     """A late success closed it."""
     return (
-        f"late success closed it: opened at {_at(opened_ns)}, then a call from before ended well, and "
-        f"the call at {_at(at_ns)} reached the dependency."
+        f"late success closed it: it opened at {_at(opened_ns)}, then a call from before that ended "
+        f"well, and the call at {_at(at_ns)} reached the dependency."
     )
 
 
@@ -98,30 +112,30 @@ def too_many_trials(count: int, permits: int, at_ns: int) -> str:
 def closed_early(good: int, needed: int, count: int, at_ns: int) -> str:
     """Closed before enough trials had succeeded."""
     return (
-        f"closed after {good} of {needed} good trials: {count} calls were let through at once at "
-        f"{_at(at_ns)}."
+        f"closed after {good} of {needed} good trials: {count} calls were under way at once at "
+        f"{_at(at_ns)}, more than a half-open breaker lets through."
     )
 
 
 def closed_too_soon(good: int, needed: int, failed_ns: int, at_ns: int) -> str:
     """A trial failed after some good ones, and calls went on."""
     return (
-        f"closed after {good} of {needed} good trials: the trial that failed after them at "
-        f"{_at(failed_ns)} opens it anew, and the call at {_at(at_ns)} reached the dependency."
+        f"closed after {good} of {needed} good trials: the trial that failed at {_at(failed_ns)} must "
+        f"open it anew, but the next call, at {_at(at_ns)}, reached the dependency."
     )
 
 
 def not_half_open(at_ns: int, opened_ns: int, recovery_ns: int) -> str:
     """Refused after the recovery time."""
     return (
-        f"not half-open by {format_seconds(recovery_ns)}: opened at {_at(opened_ns)} at the latest, "
-        f"and the call at {_at(at_ns)}, {format_seconds(at_ns - opened_ns)} later, was refused."
+        f"not half-open by {_at(recovery_ns)} after its opening: it opened at {_at(opened_ns)} at the "
+        f"latest, and the call at {_at(at_ns)}, {_at(at_ns - opened_ns)} later, was refused."
     )
 
 
 def wedged(at_ns: int) -> str:
     """Refused though a trial is due and none is under way."""
-    return f"wedged: refused at {_at(at_ns)} with no trial in flight, and none that had to be waited for."
+    return f"wedged: refused at {_at(at_ns)} with no trial in flight, though one is due."
 
 
 def waits(at_ns: int) -> str:
@@ -140,8 +154,8 @@ def form(at_ns: int, status: int | None, lacks: str) -> str:
 def slow(count: int, fastest_ns: int, within_ns: int) -> str:
     """Refusals that take too long on a real clock."""
     return (
-        f"refusal waits: all {count} refusals took longer than {format_seconds(within_ns)}, the "
-        f"fastest {format_seconds(fastest_ns)}."
+        f"refusal waits: all {count} refusals took longer than {_at(within_ns)}, the fastest "
+        f"{_at(fastest_ns)}."
     )
 
 
@@ -156,8 +170,8 @@ def cut_off(operation: str, dependency: str, at_ns: int) -> str:
 def in_turn(seen: int, wanted: int, beside: str, beside_seen: int) -> str:
     """A closed breaker lets fewer calls through at once than declared."""
     return (
-        f"calls one after another: {seen} of {wanted} calls at once reached the dependency through the "
-        f"closed breaker, {beside_seen} beside it, through {beside}."
+        f"calls one after another: only {seen} of {wanted} calls at once reached the dependency through "
+        f"the closed breaker, but {beside_seen} beside it, through {beside}."
     )
 
 
@@ -169,19 +183,22 @@ def workers_early(failures: int, needed: int, at_ns: int) -> str:
 def workers_late(failures: int, most: int, workers: int) -> str:
     """More failures reached the dependency than all workers together may let through."""
     return (
-        f"not open after {most} failures: {failures} calls at one instant reached the dependency, and "
+        f"not open after {_failures(most)}: {failures} calls at one instant reached the dependency, and "
         f"{workers} workers may let through {most} in all."
     )
 
 
 def impossible(what: str, at_ns: int, modes: Sequence[str]) -> str:
     """A contradiction that has no name of its own."""
-    return f"a call {what} at {_at(at_ns)}, which no breaker may do that is {' or '.join(modes)}."
+    return (
+        f"a call {what} at {_at(at_ns)}, which cannot be while the breaker is {' or '.join(modes)}."
+    )
 
 
 def _at(ns: int) -> str:
-    return format_seconds(ns)
+    """An instant or a span: nothing is judged by less than a millisecond."""
+    return about_seconds(ns)
 
 
 def _failures(count: int) -> str:
-    return "1 failure" if count == 1 else f"{count} failures"
+    return number_of(count, "failure")

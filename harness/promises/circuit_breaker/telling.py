@@ -8,14 +8,14 @@ from typing import Any
 
 from harness.models.breaker.points import Group, What
 from harness.models.breaker.readings import told, unbound
-from harness.models.breaker.rules import Consecutive, Rules, Timed
+from harness.models.breaker.rules import Consecutive, Counted, Rules, Timed
 from harness.models.breaker.search import Decision, Fatal
 from harness.models.breaker.state import Mode, State, Tag
 from harness.models.breaker.windows import Results, WeakWindow
 from harness.promises.circuit_breaker import sentences
 from harness.promises.circuit_breaker.numbers import Numbers
 from harness.promises.circuit_breaker.reading import call_of
-from harness.units import format_seconds
+from harness.units import about_seconds, number_of
 from harness.verdict import Finding
 
 _WORDS = {Mode.CLOSED: "closed", Mode.OPEN: "open", Mode.HALF_OPEN: "half-open"}
@@ -114,7 +114,22 @@ class Tale:
             if isinstance(trip, Consecutive) and isinstance(window, int) and window < failed:
                 said = sentences.opened_early(window, trip.failures, self.at_ns, in_a_row=True)
                 return "threshold", said
-        return "threshold", sentences.opened_early(failed, self.n.fill, self.at_ns)
+        return "threshold", self._opened_early(failed, _count(ends, "ok"))
+
+    def _opened_early(self, failed: int, good: int) -> str:
+        """Which number was not reached: of failures, or their share among the results."""
+        results = failed + good
+        rates = [
+            trip.rate
+            for trip in self.rules.trips
+            if isinstance(trip, Timed | Counted) and trip.rate and trip.minimum <= results
+        ]
+        if rates and failed < min(rates) * results:
+            rate = f"{float(min(rates)):g}"
+            return sentences.opened_below(failed, results, rate, self.at_ns)
+        if failed < self.n.fill:
+            return sentences.opened_early(failed, self.n.fill, self.at_ns)
+        return sentences.opened_unruled(failed, good, self.at_ns)
 
     def _let_through(self, state: State) -> tuple[str, str]:
         if state.mode is Mode.HALF_OPEN:
@@ -263,21 +278,22 @@ class Tale:
 
     def _why(self, state: State) -> str:
         recovery = self.rules.recovery
-        opened = format_seconds(state.opened[0] - self.origin_ns)
+        opened = about_seconds(state.opened[0] - self.origin_ns)
         if self.fatal.group.what is What.ADMITTED:
             if state.mode is Mode.OPEN:
-                early = format_seconds(
+                early = about_seconds(
                     state.opened[0] - self.origin_ns + self.n.early_ns(state.level)
                 )
                 return (
-                    f"opened at {opened}, T {format_seconds(recovery.nominal_ns(state.level))}: no "
+                    f"opened at {opened}, T {about_seconds(recovery.nominal_ns(state.level))}: no "
                     f"admission before {early}"
                 )
-            return f"{state.in_flight(Tag.TRIAL)} trials in flight, which is all that is permitted"
+            trials = number_of(state.in_flight(Tag.TRIAL), "trial")
+            return f"{trials} in flight, and no more permitted"
         if self.fatal.group.what is What.STUCK:
             return "whoever cannot pass is refused at once"
         if state.mode is Mode.OPEN:
-            latest = format_seconds(
+            latest = about_seconds(
                 state.opened[1] - self.origin_ns + recovery.longest_ns(state.level)
             )
             return f"opened at {opened}: no refusal after {latest}"
