@@ -14,7 +14,7 @@ ROWS = (
     ("contract", "script", "plan", "planfile", "faults"),
     ("models", "oracles", "identify"),
     ("promises",),
-    ("ledger", "supervisor", "reaper"),
+    ("living", "ledger", "undo", "supervisor", "reaper"),
     ("clock", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
     ("runner", "shrink", "counterexample", "replay", "gate", "record", "render"),

@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from harness import reaper
 from harness.errors import CouldNotRun
-from harness.supervisor.process import GRACE_S, Process
+from harness.ledger import NOBODY, OWNER_MARKER, Ledger, Owner, temporary_folders, word
+from harness.supervisor.helper import Helper
+from harness.supervisor.process import Process
+from harness.undo import Undoing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
 CLOSE_GRACE_S: Final = 1.5  # 2 s after Ctrl-C nothing shall be left
 PROCESS_MARKER: Final = "STORMPROOF_PROCESS"
+OWNER_FILE: Final = ".owner"
 
 
 class Supervisor:
@@ -30,31 +34,56 @@ class Supervisor:
 
     A context manager, one for each process of ours that owns a topology.
 
+    Args:
+        controller: the run that this one is a worker of.
     Attributes:
         run_id: names this owner; every process of it carries ``STORMPROOF_RUN=<run_id>``.
         directory: private (0700), in the system's temporary folder, removed at the end.
+        ledger: what is begun and not undone; whoever changes anything enters it there first.
+        notes: what had to be cleaned up, or could not be, in words for people.
     Raises:
         CouldNotRun: no private directory or no reaper can be had.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, controller: str = NOBODY) -> None:
         self.run_id: Final = secrets.token_hex(8)
-        self._owner = os.getpid()
-        self._entries: dict[str, None] = {}
+        self.notes: Final[list[str]] = []
+        self._owner = Owner.me()
         self._processes: list[Process] = []
         self._count = 0
         self._closed = False
-        self._reaper = self._start_reaper()
+        self.ledger: Final = Ledger(self._tell)
+        self._helper = Helper(self.run_id, self._owner, self._everything)
         try:
-            self.directory: Final = Path(tempfile.mkdtemp(prefix=f"stormproof-{self.run_id}-"))
-        except OSError as error:
-            self._leave_reaper()
-            raise CouldNotRun(
-                f"no private directory can be made ({error}): set TMPDIR to one"
-            ) from error
-        self._inode = self.directory.lstat().st_ino
-        self._register(reaper.directory_entry(str(self.directory)))
+            self.ledger.open(self.run_id, self._owner, controller)
+            self.ledger.note(self._reaper_line())
+            self.directory: Final = Path(self._private_directory())
+        except BaseException:
+            self._tell("done")
+            self._helper.leave()
+            self.ledger.close()
+            raise
         (self.directory / "tmp").mkdir()
+
+    def _private_directory(self) -> str:
+        """Make it, in the first place that takes it; it stands on the ledger before it is made."""
+        reasons = []
+        for place in temporary_folders():
+            path = f"{place}/stormproof-{self.run_id}"
+            with self.ledger.holding(f"directory 0 {word(path)}"):
+                try:
+                    Path(path).mkdir(0o700)
+                except OSError as error:
+                    reasons.append(f"{place}: {error.strerror or error}")
+                    continue
+                self.ledger.enter(reaper.directory_entry(path))
+            with open(f"{path}/{OWNER_FILE}", "x", encoding="ascii") as file:  # noqa: PTH123
+                file.write(str(self._owner))
+            return path
+        raise CouldNotRun(
+            f"no private directory can be made ({'; '.join(reasons)}): set TMPDIR to a folder "
+            "that can be written"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -104,111 +133,119 @@ class Supervisor:
             CouldNotRun: it cannot be started, with the reason.
         """
         self._count += 1
-        markers = [f"{reaper.RUN_MARKER}={self.run_id}", f"{PROCESS_MARKER}={self._count}"]
+        marks = self._marks()
         log = self.directory / f"{self._count}.out"
         handle = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            popen = subprocess.Popen(
-                command,
-                env={**env, **dict(marker.split("=", 1) for marker in markers)},
-                cwd=self.directory if cwd is None else cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=handle,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except (OSError, ValueError, IndexError) as error:
-            os.close(handle)
-            raise CouldNotRun(_why_not(name, command, cwd, env, error)) from error
-        entry = reaper.process_entry("group", popen.pid)
-        if entry is not None:
-            self._register(entry)
-        process = Process(popen, name, handle, markers)
+        with self.ledger.holding(f"starting {self._count}"):
+            try:
+                popen = subprocess.Popen(
+                    command,
+                    env={**env, **marks, OWNER_MARKER: str(self._owner)},
+                    cwd=self.directory if cwd is None else cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=handle,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError, IndexError) as error:
+                os.close(handle)
+                log.unlink()
+                failed: Exception | None = error
+            else:
+                failed = None
+                entry = reaper.process_entry("group", popen.pid)
+                if entry is not None:
+                    self.ledger.enter(entry)
+        if failed is not None:
+            raise CouldNotRun(_why_not(name, command, cwd, env, failed)) from failed
+        process = Process(popen, name, handle, [f"{key}={value}" for key, value in marks.items()])
         process.on_end = lambda: self._ended(process, log, entry)
         self._processes.append(process)
         return process
+
+    def _marks(self) -> dict[str, str]:
+        return {reaper.RUN_MARKER: self.run_id, PROCESS_MARKER: str(self._count)}
 
     def watch_pid(self, pid: int) -> None:
         """Let the reaper kill this process (a worker of ours) when we die; one that is gone is ignored."""
         entry = reaper.process_entry("process", pid)
         if entry is not None:
-            self._register(entry)
+            self.ledger.enter(entry)
+
+    def check(self) -> None:
+        """See that the reaper is there: wake it, or replace it if somebody ended it; costs no time.
+
+        Raises:
+            CouldNotRun: no reaper can be started.
+        """
+        if not self._closed and os.getpid() == self._owner.pid:
+            self._helper.check()
 
     def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
-        """End every process, the youngest first, and remove the directory; idempotent.
+        """End every process, the youngest first, undo what else is on the ledger; idempotent.
 
         All together have ``grace_s`` to obey SIGTERM.
         In a forked copy of the owner it does nothing: the processes are not the copy's.
+
+        Raises:
+            CouldNotRun: something cannot be undone; it stays on the ledger.
         """
-        if self._closed or os.getpid() != self._owner:
+        if self._closed or os.getpid() != self._owner.pid:
             return
         until = time.monotonic() + grace_s
         stuck = [error for process in self._processes[::-1] if (error := _stopped(process, until))]
-        markers = [f"{reaper.RUN_MARKER}={self.run_id}"]
-        reaper.end_all(lambda: reaper.family({}, markers, before=0), patience_s=GRACE_S)
-        reaper.remove(str(self.directory), self._inode)
+        for worker in [entry for entry in self.ledger.entries if entry.startswith("process ")]:
+            self.ledger.strike(worker)  # it ends by itself
+        undoing = Undoing(self.run_id, self.ledger.entries, reaper.ticks_now(), self.ledger.note)
+        undoing.run()
         self._closed = True
+        self.notes.extend(_told(self._helper.replaced, undoing, self.ledger.trouble))
         self._tell("done")
-        self._leave_reaper()
+        self._helper.leave()
+        self.ledger.close(keep=bool(undoing.failed))
         if stuck:
             raise stuck[0]
+        if undoing.failed:
+            raise CouldNotRun("; ".join(undoing.failed.values()))
 
     def _ended(self, process: Process, log: Path, entry: str | None) -> None:
         log.unlink(missing_ok=True)
         self._processes.remove(process)
         if entry is not None:
-            self._entries.pop(entry)
-            self._tell(f"forget {entry}")
+            self.ledger.strike(entry)
 
-    def _register(self, entry: str) -> None:
-        self._entries[entry] = None
-        self._tell(entry)
+    def _everything(self) -> list[str]:
+        """What a new reaper must know."""
+        path = self.ledger.path
+        where = [] if path is None else [f"ledger {word(path)}"]
+        return [*where, *self.ledger.entries]
 
     def _tell(self, line: str) -> None:
-        """Write a line to the reaper; one that somebody killed is replaced, and told everything."""
-        try:
-            self._write(line)
-        except BrokenPipeError:
-            self._leave_reaper()
-            self._reaper = self._start_reaper()
-            self._write("\n".join([*self._entries, line]))
+        if os.getpid() == self._owner.pid:
+            before = self._helper.replaced
+            self._helper.tell(line)
+            if self._helper.replaced > before:
+                self.ledger.note(self._reaper_line())
 
-    def _write(self, text: str) -> None:
-        assert self._reaper.stdin is not None
-        self._reaper.stdin.write(text.encode("ascii") + b"\n")
+    def _reaper_line(self) -> str:
+        seen = reaper.look(self._helper.pid)
+        return f"reaper {self._helper.pid} {0 if seen is None else seen.start}"
 
-    def _start_reaper(self) -> subprocess.Popen[bytes]:
-        seen = reaper.look(self._owner)
-        start = "0" if seen is None else str(seen.start)
-        try:
-            return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-S",
-                    "-E",
-                    "-I",
-                    reaper.__file__,
-                    self.run_id,
-                    str(self._owner),
-                    start,
-                ],
-                env={},
-                cwd="/",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                bufsize=0,
-            )
-        except OSError as error:
-            raise CouldNotRun(
-                f"the helper that cleans up after a crash cannot be started: {error}"
-            ) from error
 
-    def _leave_reaper(self) -> None:
-        assert self._reaper.stdin is not None
-        self._reaper.stdin.close()
-        self._reaper.wait()
+def _told(replaced: int, undoing: Undoing, trouble: str) -> Iterator[str]:
+    """What people should know of a clean-up."""
+    if replaced:
+        yield f"its reaper was ended {_times(replaced)} by somebody else, and another was started"
+    if undoing.ended:
+        yield f"{len(undoing.ended)} processes that a program had put out of sight were ended"
+    if trouble:
+        yield f"its ledger could not be written ({trouble}): nothing but the reaper would have cleaned up"
+    for reason in undoing.failed.values():
+        yield f"not undone: {reason}; stormproof sweep tries again"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _stopped(process: Process, until: float) -> CouldNotRun | None:

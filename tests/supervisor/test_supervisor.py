@@ -15,7 +15,9 @@ import pytest
 
 from harness import reaper
 from harness.errors import CouldNotRun
+from harness.ledger import Owner
 from harness.supervisor import Supervisor, harmless
+from harness.supervisor.helper import Helper
 from tests.supervisor.conftest import (
     EVERYBODY,
     OWNER,
@@ -61,7 +63,7 @@ def test_a_clean_end(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         processes = start_all(supervisor, PROGRAMS)
         assert until(lambda: len(carriers(supervisor.run_id)) == EVERYBODY)
-        helper = supervisor._reaper
+        helper = supervisor._helper._process
     assert carriers(supervisor.run_id) == []
     assert not supervisor.directory.exists()
     assert [process.alive() for process in processes] == [False] * len(processes)
@@ -95,19 +97,47 @@ def test_a_forked_copy_of_the_owner_ends_nothing(supervisor: Supervisor) -> None
     assert process.alive()
 
 
-def test_a_reaper_that_was_killed_is_replaced(supervisor: Supervisor) -> None:
-    """The next start notices, and the new reaper knows what the old one knew."""
+@pytest.mark.parametrize("notices", ["entry", "check"])
+def test_a_reaper_that_was_killed_is_replaced(notices: str) -> None:
+    """The run notices, tells the new one all that the old one knew, and says so in the end."""
+    supervisor = Supervisor()
     (first,) = start_all(supervisor, ["deaf"])
-    supervisor._reaper.kill()
-    supervisor._reaper.wait()
-    (second,) = start_all(supervisor, ["plain"])
-    assert supervisor._reaper.poll() is None
-    assert supervisor._reaper.stdin is not None
-    supervisor._reaper.stdin.close()  # as our death would
-    assert until(lambda: not first.alive() and not second.alive())
-    assert until(lambda: not supervisor.directory.exists())
-    supervisor._reaper.wait()
-    supervisor._reaper = supervisor._start_reaper()
+    old = supervisor._helper.pid
+    os.kill(old, signal.SIGKILL)
+    assert until(lambda: (seen := reaper.look(old)) is not None and not seen.lives)
+    if notices == "entry":
+        start_all(supervisor, ["plain"])
+    else:
+        supervisor.check()
+    assert supervisor._helper.pid != old
+    supervisor._helper.leave()  # as our death would
+    assert not first.alive()
+    assert carriers(supervisor.run_id) == []
+    assert not supervisor.directory.exists()
+    supervisor._helper = Helper(supervisor.run_id, supervisor._owner, list)
+    supervisor._helper.replaced = 1
+    supervisor.close()
+    assert supervisor.notes == [
+        "its reaper was ended once by somebody else, and another was started"
+    ]
+
+
+def test_a_reaper_that_stands_still_is_woken(supervisor: Supervisor) -> None:
+    """A stopped reaper is continued, also when its pipe has run full meanwhile."""
+    helper = supervisor._helper
+    for wake in (supervisor.check, lambda: fill(supervisor)):
+        os.kill(helper.pid, signal.SIGSTOP)
+        assert until(lambda: (seen := reaper.look(helper.pid)) is not None and seen.state == "T")
+        wake()
+        assert until(lambda: (seen := reaper.look(helper.pid)) is not None and seen.state != "T")
+    assert helper.replaced == 0
+
+
+def fill(supervisor: Supervisor) -> None:
+    """More lines than a pipe holds."""
+    for _ in range(2_000):
+        with supervisor.ledger.holding("starting 999999"):
+            pass
 
 
 def test_a_watched_process_dies_with_the_owner(stranger: subprocess.Popen[bytes]) -> None:
@@ -131,7 +161,12 @@ def test_what_a_process_is_given(supervisor: Supervisor, monkeypatch: pytest.Mon
     process = run(supervisor, "import json, os\nprint(json.dumps(dict(os.environ)))", A="b", **env)
     assert until(lambda: not process.alive())
     given = json.loads(process.output())
-    assert given == env | {"A": "b", "STORMPROOF_RUN": supervisor.run_id, "STORMPROOF_PROCESS": "1"}
+    assert given == env | {
+        "A": "b",
+        "STORMPROOF_RUN": supervisor.run_id,
+        "STORMPROOF_PROCESS": "1",
+        "STORMPROOF_OWNER": str(Owner.me()),
+    }
     assert set(env) == {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"}
     assert Path(env["TMPDIR"]).parent == supervisor.directory
     process = run(
@@ -274,6 +309,8 @@ def test_a_directory_that_is_not_there(supervisor: Supervisor) -> None:
 
 def test_no_folder_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a writable temporary folder nothing starts, and the reason is given."""
-    monkeypatch.setattr("tempfile.tempdir", "/no/where")
-    with pytest.raises(CouldNotRun, match="TMPDIR"):
+    before = open_files()
+    monkeypatch.setattr("harness.supervisor.supervisor.temporary_folders", lambda: ["/no/where"])
+    with pytest.raises(CouldNotRun, match=r"/no/where: No such file.*TMPDIR"):
         Supervisor()
+    assert open_files() == before
