@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Final
 
 from harness.errors import CouldNotRun
-from harness.plan import Step, Trial
+from harness.plan import Trial
+from harness.runner.flights import flies
 from harness.runner.stage import Counterexample, Stage, can_play_together, needs_world
 from harness.runner.times import NotAtRest
+from harness.shrink.guesses import first_steps, guesses
 from harness.shrink.reduce import Enough
 from harness.shrink.shrink import shrink
-from harness.shrink.unroll import guesses, unrolled
+from harness.shrink.unroll import Steps, unrolled
 from harness.units import NS_PER_S
 from harness.verdict import Status, Verdict
 
@@ -27,6 +31,9 @@ _WORLDS: Final = 4
 _COSTLY_CALLS: Final = 500
 _COSTLY_WORLDS: Final = 2
 """Plans of more calls are tried in fewer worlds, or the time would end before anything is smaller."""
+
+_RECENT: Final = 8
+"""The longest of so many playings tells how much time the last proof needs."""
 
 _GOLDEN: Final = 0.6180339887
 _HOUR_NS: Final = 3_600 * NS_PER_S
@@ -44,17 +51,21 @@ def smallest(
             shrunk as one that is seen now and then.
         deadline_s: no plan is begun after this, on ``time.monotonic()``.
     """
-    steps, played = found.trial.steps, found.played
-    finding = found.verdict.findings[0]
-    whole = unrolled(steps, played)
+    whole = unrolled(found.trial.steps, found.played)
     calls = replace(found.trial, steps=whole).calls
     frozen_worlds = _WORLDS if calls <= _COSTLY_CALLS else _COSTLY_WORLDS
-    wire = _Wire(stage, found, finding.half, deadline_s)
-    starts = guesses(steps, played, finding.calls)
     worlds = frozen_worlds if stage.world.time.mode == "frozen" else 1
-    made = shrink(starts, wire.play, steady=True, worlds=worlds) if steady else None
-    if made is None:
-        made = shrink(starts, wire.play, steady=False, worlds=worlds)
+    wire = _Wire(stage, found, found.verdict.findings[0].half, deadline_s, worlds)
+    shrunk = partial(
+        shrink,
+        (*wire.suggested(found), whole),
+        wire.play,
+        worlds=worlds,
+        bold=flies(found.trial),
+        last=wire.play_last,
+        suggest=wire.suggested,
+    )
+    made = (shrunk(steady=True) if steady else None) or shrunk(steady=False)
     if made is None or made.plan == whole:
         return found
     return replace(made.shown, shrunk_from=(len(whole), calls))
@@ -62,19 +73,62 @@ def smallest(
 
 @dataclass(slots=True)
 class _Wire:
-    """Plays smaller plans for real."""
+    """Plays smaller plans for real.
+
+    Attributes:
+        worlds: so many playings the last proof needs; time is set aside for twice as many.
+    """
 
     stage: Stage
     found: Counterexample
     half: str
     deadline_s: float
+    worlds: int
     _numbers: Iterator[int] = field(default_factory=count)
+    _took_s: deque[float] = field(default_factory=partial(deque, maxlen=_RECENT))
 
-    def play(self, plan: tuple[Step, ...]) -> Counterexample | None:
+    def play(self, plan: Steps) -> Counterexample | None:
         """What a plan shows once, None if it does not break the same half."""
-        trial = replace(self.found.trial, steps=plan)
-        if time.monotonic() > self.deadline_s:
+        aside_s = 2 * self.worlds * max(self._took_s, default=0.0)
+        return self._play(plan, self.deadline_s - aside_s)
+
+    def play_last(self, plan: Steps) -> Counterexample | None:
+        """The same for the last proof."""
+        return self._play(plan, self.deadline_s)
+
+    def suggested(self, shown: Counterexample) -> tuple[Steps, ...]:
+        """Smaller plans that a playing suggests, as it stands and as far as the proof goes."""
+        short = self._until_proved(shown)
+        finding = short.verdict.findings[0]
+        return guesses(short.trial.steps, short.played, finding.calls, short.history)
+
+    def _until_proved(self, shown: Counterexample) -> Counterexample:
+        """The playing up to the step that completes the proof; the history alone tells."""
+        if not flies(shown.trial):
+            return shown
+        found = shown
+        low, high = 0, len(shown.played.steps)
+        while low + 1 < high:
+            middle = (low + high) // 2
+            short = self._judged(shown, middle)
+            low, high = (low, middle) if short is not None else (middle, high)
+            found = short or found
+        return found
+
+    def _judged(self, shown: Counterexample, count: int) -> Counterexample | None:
+        """Its first steps, if they are proof enough."""
+        stage = self.stage
+        trial = replace(shown.trial, steps=shown.trial.steps[:count])
+        played = first_steps(shown.played, count)
+        result = stage.kind.judge(stage.promise, stage.around(), shown.history, trial, played)
+        told = first_of(result.verdict, self.half)
+        return None if told is None else replace(shown, trial=trial, played=played, verdict=told)
+
+    def _play(self, plan: Steps, deadline_s: float) -> Counterexample | None:
+        began_s = time.monotonic()
+        if began_s > deadline_s:
             raise Enough
+        trial = replace(self.found.trial, steps=plan)
         try:
             if not make_fresh_again(self.stage, trial, next(self._numbers), self.deadline_s):
                 return None
@@ -83,6 +137,7 @@ class _Wire:
         except (CouldNotRun, NotAtRest) as error:
             self.stage.world.spoil()
             raise Enough from error
+        self._took_s.append(time.monotonic() - began_s)
         told = first_of(verdict, self.half)
         return None if told is None else self.stage.shown(trial, told, played)
 

@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Final
 
 from harness.plan import Answering, Fire, Leave, Release, Send, Step, Wait
+from harness.shrink.merge import merged, unheld
 from harness.shrink.plainer import plainer, settings
 from harness.shrink.unroll import Steps, calls_in, tidy
 from harness.units import NS_PER_MS, NS_PER_S
@@ -48,16 +49,22 @@ def size(steps: Steps) -> tuple[int, ...]:
     )
 
 
+Suggest = Callable[[Steps], Sequence[Steps]]
+"""Smaller plans that the last playing of an accepted plan suggests, the smallest first."""
+
+
 @dataclass(slots=True)
 class Search:
     """The smallest plan that was seen to show it, and those before it.
 
     Attributes:
         seen: plays.
+        suggest: what an accepted plan's playing suggests.
         found: the plans that were accepted, each smaller than the one before.
     """
 
     seen: Seen
+    suggest: Suggest = lambda _: ()
     found: list[Steps] = field(default_factory=list)
     _tried: set[Steps] = field(default_factory=set)
 
@@ -80,26 +87,52 @@ class Search:
         return True
 
 
-def reduce(starts: Sequence[Steps], seen: Seen) -> tuple[Steps, ...]:
+def reduce(
+    starts: Sequence[Steps], seen: Seen, suggest: Suggest = lambda _: ()
+) -> tuple[Steps, ...]:
     """Find smaller and smaller plans that show the same.
 
     Args:
         starts: plans to start from, the smallest first; the first that shows it is made smaller.
         seen: plays one.
+        suggest: what the playing of a plan that showed it suggests.
     Returns:
         Those that were accepted, the smallest last; none where not one of ``starts`` showed it.
     """
-    search = Search(seen)
+    search = Search(seen, suggest)
     try:
         if any(search.better(start) for start in starts):
             before = None
             while before != search.best:
                 before = search.best
-                for reduction in (_fewer_steps, _fewer_calls, _plainer, _shorter_waits):
+                for reduction in _REDUCTIONS:
                     reduction(search)
     except Enough:
         pass
     return tuple(search.found)
+
+
+def _as_suggested(search: Search) -> None:
+    """What the best plan's playing did without, all at once."""
+    while any(search.better(plan) for plan in search.suggest(search.best)):
+        pass
+
+
+def _neighbours_as_one(search: Search) -> None:
+    """Steps of one kind in a row become one; all of them together first."""
+    search.better(merged(search.best))
+    for at in reversed(range(len(search.best) - 1)):
+        if at + 1 < len(search.best):
+            search.better(merged(search.best, at))
+
+
+def _answered_at_once(search: Search) -> None:
+    """Requests that are held and released later are answered at once instead."""
+    for at in _places(search, Answering):
+        step = search.best[at]
+        if isinstance(step, Answering):
+            for plan in unheld(search.best, at):
+                search.better(plan)
 
 
 def _fewer_steps(search: Search) -> None:
@@ -150,8 +183,10 @@ def _shorter_waits(search: Search) -> None:
     for at in _places(search, Wait):
         wait = search.best[at]
         if isinstance(wait, Wait):
-            spans = ROUND_NS[: bisect_left(ROUND_NS, wait.ns)]
-            _least(search, at, [Wait(ns=ns) for ns in spans])
+            # Whole seconds where no rounder span does: a proof may need most of them.
+            whole_ns = wait.ns // NS_PER_S * NS_PER_S
+            spans = {*ROUND_NS[: bisect_left(ROUND_NS, wait.ns)], whole_ns} - {0, wait.ns}
+            _least(search, at, [Wait(ns=ns) for ns in sorted(spans)])
 
 
 def _least(search: Search, at: int, smaller: Sequence[Step]) -> None:
@@ -179,3 +214,15 @@ def _places(search: Search, kind: type[Step] | UnionType) -> Iterator[int]:
     for at in reversed(range(len(search.best))):
         if at < len(search.best) and isinstance(search.best[at], kind):
             yield at
+
+
+_REDUCTIONS: Final = (
+    _as_suggested,
+    _fewer_steps,
+    _neighbours_as_one,
+    _answered_at_once,
+    _fewer_calls,
+    _plainer,
+    _shorter_waits,
+)
+"""What saves most comes first."""

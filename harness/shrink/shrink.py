@@ -36,30 +36,15 @@ class Shrunk(Generic[Shown]):
     plays: int
 
 
-@dataclass(slots=True)
-class _Plays(Generic[Shown]):
-    """Counts playings, and keeps what each plan showed last."""
-
-    play: Callable[[Steps], Shown | None]
-    count: int = 0
-    shown: dict[Steps, Shown] = field(default_factory=dict)
-
-    def show(self, plan: Steps) -> bool:
-        if self.count >= PLAYS_MOST:
-            raise Enough
-        self.count += 1
-        found = self.play(plan)
-        if found is not None:
-            self.shown[plan] = found
-        return found is not None
-
-
 def shrink(
     starts: Sequence[Steps],
     play: Callable[[Steps], Shown | None],
     *,
     steady: bool,
     worlds: int,
+    bold: bool = False,
+    last: Callable[[Steps], Shown | None] | None = None,
+    suggest: Callable[[Shown], Sequence[Steps]] = lambda _: (),
 ) -> Shrunk[Shown] | None:
     """The smallest plan that shows the same in fresh worlds.
 
@@ -67,54 +52,127 @@ def shrink(
         starts: plans to start from, the smallest first, the whole plan last.
         play: plays a plan once; what it showed, or None if it did not break the same promise in
             the same way. Raises :class:`Enough` when no time is left.
-        steady: a plan is accepted only if it shows in each of ``worlds`` fresh worlds, at least 1.
+        steady: a plan counts only if it shows in each of ``worlds`` fresh worlds, at least 1.
             Otherwise two of five are enough.
+        bold: on the way one world is enough, as long as the last plan shows in all of them.
+        last: the same as ``play`` for a last proof; it may take of the time set aside for that.
+        suggest: smaller plans that what a playing showed suggests.
     Returns:
         None where no plan was seen often enough; then the original should stay.
     """
-    plays = _Plays(play)
-    if steady:
-        accepted = reduce(starts, lambda plan: _each_time(plays, plan, worlds))
-    else:
-        accepted = reduce(starts, lambda plan: _twice(plays, plan))
-    for plan in list(reversed(accepted))[:_WALK_BACK]:
-        told = list(_last(plays, plan, worlds if steady else _LAST, steady=steady))
-        if all(told) if steady else sum(told) >= _OFTEN:
-            seen, tried = (sum(told), len(told)) if told else (worlds, worlds)
-            return Shrunk(plan, plays.shown[plan], seen, tried, plays.count)
-    return None
+    spare = _WALK_BACK * worlds if bold and steady else 0
+    way = _Shrinking(_Plays(play, last or play, spare), suggest, worlds)
+    if not steady:
+        return way.now_and_then(starts)
+    return way.boldly(starts) if bold else way.carefully(starts)
 
 
-def _each_time(plays: _Plays[Shown], plan: Steps, worlds: int) -> bool:
-    """Whether it shows in all worlds; where time ends after half of them, those decide."""
-    for number in range(worlds):
+@dataclass(slots=True)
+class _Plays(Generic[Shown]):
+    """Counts playings, and keeps what each plan showed last."""
+
+    play: Callable[[Steps], Shown | None]
+    last: Callable[[Steps], Shown | None]
+    spare: int
+    count: int = 0
+    shown: dict[Steps, Shown] = field(default_factory=dict)
+
+    def show(self, plan: Steps, *, last: bool = False) -> bool:
+        if self.count >= PLAYS_MOST - (0 if last else self.spare):
+            raise Enough
+        self.count += 1
+        found = self.last(plan) if last else self.play(plan)
+        if found is not None:
+            self.shown[plan] = found
+        return found is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shrinking(Generic[Shown]):
+    """One counterexample on its way.
+
+    Attributes:
+        plays: plays plans and counts.
+        suggest: what a playing suggests.
+        worlds: how many fresh worlds a smaller plan must be seen in.
+    """
+
+    plays: _Plays[Shown]
+    suggest: Callable[[Shown], Sequence[Steps]]
+    worlds: int
+
+    def reduced(self, starts: Sequence[Steps], seen: Callable[[Steps], bool]) -> tuple[Steps, ...]:
+        return reduce(starts, seen, lambda plan: self.suggest(self.plays.shown[plan]))
+
+    def boldly(self, starts: Sequence[Steps]) -> Shrunk[Shown] | None:
+        """Each plan on the way is seen once, the last in all worlds.
+
+        Where that one is not, plans on the way hung on chance or the hour: those before it are
+        tried, and what is left of them is made smaller with more care.
+        """
+        accepted = self.reduced(starts, self.plays.show)
+        for back, plan in enumerate(reversed(accepted[-_WALK_BACK:])):
+            told = self.told(plan)
+            if all(told) and 2 * (1 + len(told)) >= self.worlds:
+                sure = self.shrunk(plan, told)
+                return sure if back == 0 else self.carefully([plan]) or sure
+        return self.carefully(starts)
+
+    def carefully(self, starts: Sequence[Steps]) -> Shrunk[Shown] | None:
+        """Each plan on the way is seen in all worlds."""
+        accepted = self.reduced(starts, self._each_time)
+        for plan in reversed(accepted[-_WALK_BACK:]):
+            told = self.told(plan)
+            if all(told):
+                return self.shrunk(plan, told or [True] * self.worlds)
+        return None
+
+    def now_and_then(self, starts: Sequence[Steps]) -> Shrunk[Shown] | None:
+        """A plan need not show it each time."""
+        accepted = self.reduced(starts, self._twice)
+        for plan in reversed(accepted[-_WALK_BACK:]):
+            told = list(self._last(plan, _LAST))
+            if sum(told) >= _OFTEN:
+                return self.shrunk(plan, told)
+        return None
+
+    def told(self, plan: Steps) -> list[bool]:
+        """What the last fresh worlds showed, as many as time is left for; it ends at a miss."""
+        told: list[bool] = []
+        for shown in self._last(plan, self.worlds):
+            told.append(shown)
+            if not shown:
+                break
+        return told
+
+    def shrunk(self, plan: Steps, told: Sequence[bool]) -> Shrunk[Shown]:
+        plays = self.plays
+        return Shrunk(plan, plays.shown[plan], sum(told), len(told), plays.count)
+
+    def _each_time(self, plan: Steps) -> bool:
+        """Whether it shows in all worlds; where time ends after half of them, those decide."""
+        for number in range(self.worlds):
+            try:
+                if not self.plays.show(plan):
+                    return False
+            except Enough:
+                if 2 * number < self.worlds:
+                    raise
+                return True
+        return True
+
+    def _twice(self, plan: Steps) -> bool:
+        """Whether it shows often enough; no longer played than that is open."""
+        seen = 0
+        for left in reversed(range(_LAST)):
+            seen += self.plays.show(plan)
+            if seen == _OFTEN or seen + left < _OFTEN:
+                break
+        return seen == _OFTEN
+
+    def _last(self, plan: Steps, worlds: int) -> Iterator[bool]:
         try:
-            if not plays.show(plan):
-                return False
+            for _ in range(worlds):
+                yield self.plays.show(plan, last=True)
         except Enough:
-            if 2 * number < worlds:
-                raise
-            return True
-    return True
-
-
-def _twice(plays: _Plays[Shown], plan: Steps) -> bool:
-    """Whether it shows often enough; no longer played than that is open."""
-    seen = 0
-    for left in reversed(range(_LAST)):
-        seen += plays.show(plan)
-        if seen == _OFTEN or seen + left < _OFTEN:
-            break
-    return seen == _OFTEN
-
-
-def _last(plays: _Plays[Shown], plan: Steps, worlds: int, *, steady: bool) -> Iterator[bool]:
-    """What the last fresh worlds showed, as many as time is left for; steady ends at a miss."""
-    try:
-        for _ in range(worlds):
-            shown = plays.show(plan)
-            yield shown
-            if steady and not shown:
-                return
-    except Enough:
-        return
+            return

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
 from harness.plan import (
+    Answering,
     Cut,
     Fire,
     Flight,
     Heal,
     Jump,
     Mark,
-    Phase,
     Played,
     Send,
     Step,
@@ -22,6 +22,7 @@ from harness.plan import (
     Wait,
     WaitAdvised,
 )
+from harness.script import Script
 from harness.units import NS_PER_MS
 
 Steps = tuple[Step, ...]
@@ -37,10 +38,13 @@ class Fact:
     Attributes:
         step: fixed: a Wait for a span, or a step that looks at no answer.
         calls: indexes of its calls in the history.
+        from_ns, to_ns: when it was played, on the machine's clock.
     """
 
     step: Step
     calls: tuple[int, ...] = ()
+    from_ns: int = 0
+    to_ns: int = 0
 
 
 def facts(steps: Sequence[Step], played: Played) -> tuple[Fact, ...]:
@@ -51,10 +55,17 @@ def facts(steps: Sequence[Step], played: Played) -> tuple[Fact, ...]:
         played: its playing; ``began_ns`` holds an instant for each step and for the end.
     """
     spans = [after - before for before, after in pairwise(played.began_ns)]
-    return tuple(_facts(zip(steps, played.steps, spans, strict=False)))
+    fixed = _fixed(zip(steps, played.steps, spans, strict=False))
+    at_ns = list(pairwise(played.at_ns)) or [(0, 0)] * len(spans)
+    return tuple(
+        replace(fact, from_ns=from_ns, to_ns=to_ns)
+        for fact, (from_ns, to_ns) in zip(fixed, at_ns, strict=False)
+        if fact is not None
+    )
 
 
-def _facts(told: Iterable[tuple[Step, tuple[int, ...], int]]) -> Iterator[Fact]:
+def _fixed(told: Iterable[tuple[Step, tuple[int, ...], int]]) -> Iterator[Fact | None]:
+    """Each step as it was played, None where it did nothing."""
     for step, calls, span_ns in told:
         match step:
             case Send():
@@ -69,12 +80,12 @@ def _facts(told: Iterable[tuple[Step, tuple[int, ...], int]]) -> Iterator[Fact]:
             case Wait() | WaitAdvised():
                 yield Fact(Wait(ns=max(0, span_ns)))
             case Fire():
-                if calls:
-                    yield Fact(replace(step, times=len(calls), until=None), calls)
+                fired = replace(step, times=len(calls), until=None)
+                yield Fact(fired, calls) if calls else None
             case Jump():
                 yield Fact(Wait(ns=min(step.most_ns, span_ns + _ROUNDING_NS)))
             case Mark() | Until():
-                pass
+                yield None
             case _:
                 yield Fact(step)
 
@@ -82,39 +93,6 @@ def _facts(told: Iterable[tuple[Step, tuple[int, ...], int]]) -> Iterator[Fact]:
 def unrolled(steps: Sequence[Step], played: Played) -> Steps:
     """The plan as it was played, tidied."""
     return tidy(fact.step for fact in facts(steps, played))
-
-
-def guesses(steps: Sequence[Step], played: Played, witness: Collection[int]) -> tuple[Steps, ...]:
-    """Plans that a proof's own calls suggest, the smallest first; the last is the whole plan.
-
-    On the recorded history each of them is proof enough, or holds what came before the proof. What
-    the service makes of them only the wire can say.
-
-    Args:
-        witness: indexes in the history of the calls that prove it.
-    """
-    told = facts(steps, played)
-    wanted = frozenset(witness)
-    last = max((n for n, fact in enumerate(told) if wanted & set(fact.calls)), default=len(told))
-    until = told[: last + 1]
-    callers = {
-        fact.step.caller
-        for fact in until
-        if isinstance(fact.step, Send) and wanted & set(fact.calls)
-    }
-    proof = [_only(fact, wanted) for fact in until]
-    found: tuple[Steps, ...] = (
-        tidy(step for step in proof if not isinstance(step, Wait | Phase)),
-        tidy(proof),
-        tidy(fact.step for fact in until if _of(fact.step, callers)),
-        tidy(fact.step for fact in until),
-        tidy(fact.step for fact in told),
-    )
-    if flies(
-        steps
-    ):  # what follows a call belongs to it: answers of its dependency, its client's end
-        found = (tidy(_only(fact, wanted) for fact in told), found[-1])
-    return tuple(dict.fromkeys(plan for plan in found if calls_in(plan)))
 
 
 def flies(steps: Iterable[Step]) -> bool:
@@ -127,27 +105,24 @@ def calls_in(steps: Iterable[Step]) -> bool:
     return any(isinstance(step, Send | Fire) for step in steps)
 
 
-def _only(fact: Fact, wanted: frozenset[int]) -> Step | None:
-    if not isinstance(fact.step, Send | Fire):
-        return fact.step
-    times = len(wanted & set(fact.calls))
-    return replace(fact.step, times=times) if times else None
-
-
-def _of(step: Step, callers: Collection[str]) -> bool:
-    return not isinstance(step, Send) or step.caller in callers
-
-
 def tidy(steps: Iterable[Step | None]) -> Steps:
     """The same plan in its plainest form: equal neighbours joined, nothing without effect.
 
     Waits before the first step that acts do nothing in a fresh world, nor does anything after the
-    last call, unless calls stay under way; only what was cut can be healed.
+    last call, unless calls stay under way; only what was cut can be healed, and a witness need not
+    be told twice.
     """
+    plan, before = _tidied(steps), None
+    while plan != before:
+        plan, before = _tidied(plan), plan
+    return plan
+
+
+def _tidied(steps: Iterable[Step | None]) -> Steps:
     found: list[Step] = []
-    away: set[str] = set()
+    state = _State()
     for step in steps:
-        if step is None or _idle(step, away) or (isinstance(step, Wait) and not found):
+        if step is None or state.stays(step) or (isinstance(step, Wait) and not found):
             continue
         joined = _joined(found[-1], step) if found else None
         if joined is None:
@@ -159,20 +134,34 @@ def tidy(steps: Iterable[Step | None]) -> Steps:
     return tuple(found)
 
 
-def _idle(step: Step, away: set[str]) -> bool:
-    """Whether a step changes nothing; ``away`` are the dependencies that are cut off before it."""
-    match step:
-        case Wait():
-            return step.ns == 0
-        case Cut():
-            if step.dependency in away:
-                return True
-            away.add(step.dependency)
-        case Heal():
-            if step.dependency not in away:
-                return True
-            away.remove(step.dependency)
-    return False
+@dataclass(slots=True)
+class _State:
+    """What a plan has done to its dependencies until now.
+
+    Attributes:
+        away: those that are cut off.
+        scripts: what each witness was told last.
+    """
+
+    away: set[str] = field(default_factory=set)
+    scripts: dict[str, Script] = field(default_factory=dict)
+
+    def stays(self, step: Step) -> bool:
+        """Whether the step changes nothing; what it does change is noted."""
+        match step:
+            case Wait():
+                return step.ns == 0
+            case Cut() | Heal():
+                before = set(self.away)
+                change = self.away.add if isinstance(step, Cut) else self.away.discard
+                change(step.dependency)
+                return self.away == before
+            case Answering():
+                same = self.scripts.get(step.dependency, ()) == step.script
+                self.scripts[step.dependency] = step.script
+                # Told again, a witness counts anew: that matters where an answer is one of several.
+                return same and not any(rule.answers for rule in step.script)
+        return False
 
 
 def _joined(first: Step, then: Step) -> Step | None:
@@ -183,6 +172,8 @@ def _joined(first: Step, then: Step) -> Step | None:
         case Send(together=False, per_caller=None | 1), Send(together=False):
             if replace(first, times=1) == replace(then, times=1):
                 return replace(first, times=first.times + then.times)
+        case Answering(), Answering() if first.dependency == then.dependency:
+            return then
     return None
 
 

@@ -22,7 +22,7 @@ from harness.plan import (
 from harness.script import HOLD, USUAL, Answer, Rule, always
 from harness.shrink.plainer import plainer, settings
 from harness.shrink.reduce import reduce, size
-from harness.shrink.unroll import Steps, guesses, tidy, unrolled
+from harness.shrink.unroll import Steps, tidy, unrolled
 from harness.units import NS_PER_S
 
 FAIL = Answer(status=503, headers=(("Retry-After", "7"),))
@@ -68,14 +68,6 @@ def test_what_follows_the_last_call_belongs_to_it() -> None:
         plan: Steps = (Fire(group="a"), last)
         assert tidy(plan) == plan
     assert tidy((Send(caller="a"), Wait(ns=5))) == (Send(caller="a"),)
-
-
-def test_the_proof_guesses_which_calls_are_needed() -> None:
-    """Fewer calls, and everything else; then the whole plan."""
-    first, whole = guesses(PLAN, PLAYED, [0, 2])
-    assert whole == unrolled(PLAN, PLAYED)
-    assert [step.times for step in first if isinstance(step, Fire)] == [2]
-    assert [type(step) for step in first] == [Answering, Fire, Wait, Release, Wait, Leave]
 
 
 RETRIED = Answering(

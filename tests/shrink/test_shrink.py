@@ -174,6 +174,94 @@ def test_a_plan_that_was_lucky_once_is_walked_back() -> None:
     assert (made.seen, made.worlds) == (2, 2)
 
 
+def test_what_a_playing_suggests_is_tried_at_once() -> None:
+    """Of many calls one is named by the playing, and that plan is the second that is played."""
+    asked: list[Steps] = []
+
+    def seen(plan: Steps) -> bool:
+        asked.append(plan)
+        return Cut("store") in plan
+
+    found = reduce([WHOLE], seen, lambda _: [(Cut("store"), Send(caller="z"))])
+    assert asked[:2] == [WHOLE, (Cut("store"), Send(caller="z"))]
+    assert found == tuple(asked[:2])
+
+
+def test_boldly_each_plan_on_the_way_is_played_once() -> None:
+    """Only the last one is played in every world, and so often it was seen."""
+    played: list[Steps] = []
+
+    def play(plan: Steps) -> Steps | None:
+        played.append(plan)
+        return plan if calls(plan) >= 7 else None
+
+    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True)
+    assert made is not None
+    assert calls(made.plan) == 7
+    assert (made.seen, made.worlds, made.plays) == (4, 4, len(played))
+    assert played[-4:] == [made.plan] * 4
+    assert all(played.count(plan) == 1 for plan in played if plan != made.plan)
+
+
+def test_boldness_that_was_lucky_is_made_up_for_with_care() -> None:
+    """A plan that shows in every second world alone is passed on the way, and not told."""
+    turn = count()
+
+    def play(plan: Steps) -> Steps | None:
+        if calls(plan) >= 7:
+            return plan
+        return plan if calls(plan) >= 5 and next(turn) % 2 == 0 else None
+
+    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True)
+    assert made is not None
+    assert calls(made.plan) == 7
+    assert (made.seen, made.worlds) == (4, 4)
+
+
+def test_the_last_proof_has_time_of_its_own() -> None:
+    """When no more may be played on the way, the smallest until then is still proved."""
+    left = count()
+
+    def play(plan: Steps) -> Steps | None:
+        if next(left) >= 6:
+            raise Enough
+        return plan if calls(plan) >= 2 else None
+
+    proved: list[Steps] = []
+
+    def last(plan: Steps) -> Steps | None:
+        proved.append(plan)
+        return plan
+
+    made = shrink([WHOLE], play, steady=True, worlds=3, bold=True, last=last)
+    assert made is not None
+    assert proved == [made.plan] * 3
+    assert made.plan != WHOLE
+
+
+@pytest.mark.parametrize(("proofs", "kept"), [(0, False), (1, True)])
+def test_a_last_proof_that_is_cut_short_counts_from_half_of_its_worlds(
+    proofs: int, kept: bool
+) -> None:
+    """Seen once on the way: of four worlds one more is half of them."""
+    left = iter([True] * proofs)
+
+    def last(plan: Steps) -> Steps | None:
+        if not next(left, False):
+            raise Enough
+        return plan
+
+    asked = count()
+
+    def play(plan: Steps) -> Steps | None:
+        if next(asked) >= 4:
+            raise Enough
+        return plan
+
+    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True, last=last)
+    assert (made is not None) is kept
+
+
 def test_an_intermittent_defect_is_shrunk_too() -> None:
     """Seen in one world of several is enough on the way, twice of five at the end."""
     turn = count()

@@ -49,7 +49,7 @@ def saved(result: PromiseResult, folder: Path) -> Saved:
         (Log(4, 10 * NS_PER_S), (Send(caller="a", times=5),)),
         (
             Log(5, 9 * NS_PER_S),
-            (Send(caller="a", times=5), Wait(ns=9_998_000_000), Send(caller="a")),
+            (Send(caller="a", times=5), Wait(ns=9 * NS_PER_S), Send(caller="a")),
         ),
     ],
 )

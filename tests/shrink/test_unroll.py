@@ -17,7 +17,8 @@ from harness.plan import (
     Wait,
     WaitAdvised,
 )
-from harness.shrink.unroll import guesses, tidy, unrolled
+from harness.shrink.guesses import guesses
+from harness.shrink.unroll import tidy, unrolled
 
 PLAN: tuple[Step, ...] = (
     Mark("start"),
