@@ -89,9 +89,10 @@ class ToxicCounters:
     Attributes:
         links: links (directions of connections) that it was drawn for.
         spared: links that the draw spared.
-        chunks: chunks that it decided on.
-        hits: chunks or ends that it did something to: delayed, cut, dropped, changed, closed on.
-        delayed_bytes, dropped_bytes, changed_bytes, added_bytes: bytes it did that to.
+        chunks: chunks and ends that it decided on.
+        hits: those it did something to: delayed, cut, dropped, changed, doubled.
+        hit_bytes: in those chunks.
+        dropped_bytes, added_bytes: what left less or more than what came.
         closed: connections that it closed or reset.
     """
 
@@ -99,9 +100,8 @@ class ToxicCounters:
     spared: int = 0
     chunks: int = 0
     hits: int = 0
-    delayed_bytes: int = 0
+    hit_bytes: int = 0
     dropped_bytes: int = 0
-    changed_bytes: int = 0
     added_bytes: int = 0
     closed: int = 0
 

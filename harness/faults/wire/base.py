@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, c
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from harness.faults.wire.draws import Draws
 
 __all__ = [
+    "INT64",
+    "MOST_MS",
     "NEVER",
     "NS_PER_MS",
     "NS_PER_US",
@@ -31,13 +33,18 @@ __all__ = [
     "attribute_types",
     "attributes",
     "bounded",
+    "ended",
     "later",
+    "span_ns",
 ]
 
 NS_PER_US: Final = 1_000
 NS_PER_MS: Final = 1_000_000
 NEVER: Final = (1 << 63) - 1
 """A moment that does not come."""
+INT64: Final = (1 << 63) - 1
+MOST_MS: Final = 9_200_000_000_000
+"""The longest wait; beyond it Toxiproxy's product overflows to no wait at all."""
 
 
 class InvalidFault(HarnessError, ValueError):
@@ -71,8 +78,9 @@ class Chunk(NamedTuple):
     ending: Ending | None = None
 
 
-Decided: TypeAlias = "tuple[Any, Sequence[Chunk]]"
-"""The state from now on, and what leaves, in order."""
+Decided: TypeAlias = "tuple[Any, Iterable[Chunk]]"
+"""The state from now on, and what leaves, in order. A chunk of no bytes that is no end leaves nowhere: it
+keeps the stage busy until then."""
 
 
 class Opening(NamedTuple):
@@ -94,6 +102,11 @@ class WireFault:
     type: ClassVar[str]
     depth: ClassVar[int] = 1
     is_deadly: ClassVar[bool] = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the links of a proxy that it hits have one state between them."""
+        return False
 
     def begin(self, at_ns: int) -> Any:
         """The state of a link's stage that starts at ``at_ns``; a value, None where it needs none."""
@@ -173,6 +186,20 @@ def bounded(fault: WireFault, least: float = 0, **most: float) -> None:
                 f"{fault.type} needs {least} <= {name} <= {bound}, got {value}: "
                 f"give a value between these."
             )
+
+
+def span_ns(ms: int) -> int:
+    """How long ``ms`` is, as Toxiproxy reads it: nothing at or below 0, nor beyond what it can count.
+
+    >>> span_ns(2), span_ns(-2), span_ns(MOST_MS + 1)
+    (2000000, 0, 0)
+    """
+    return ms * NS_PER_MS if 0 < ms <= MOST_MS else 0
+
+
+def ended(chunk: Chunk, how: Ending, at_ns: int) -> Chunk:
+    """How the direction ends behind ``chunk``."""
+    return Chunk(chunk.offset + len(chunk.data), b"", at_ns, how)
 
 
 def later(chunk: Chunk, at_ns: int) -> Chunk:

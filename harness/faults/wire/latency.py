@@ -6,16 +6,22 @@ from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.faults.wire.base import NS_PER_MS, Chunk, Decided, WireFault, bounded, later
+from harness.faults.wire.base import (
+    INT64,
+    MOST_MS,
+    NS_PER_MS,
+    Chunk,
+    Decided,
+    WireFault,
+    bounded,
+    later,
+)
 
 if TYPE_CHECKING:
     from harness.faults.wire.draws import Draws
 
 __all__ = ["Latency"]
 
-_INT64: Final = 1 << 63
-_MOST_MS: Final = 9_200_000_000_000
-"""Beyond that Toxiproxy's product overflows to no delay at all."""
 _NORMAL: Final = NormalDist()
 
 
@@ -39,7 +45,7 @@ class Latency(WireFault):
     normal: int = field(default=0, metadata={"ours": True})
 
     def __post_init__(self) -> None:
-        bounded(self, -_INT64, latency=_INT64 - 1, jitter=(1 << 62) - 1, normal=1)
+        bounded(self, ~INT64, latency=INT64, jitter=(1 << 62) - 1, normal=1)
 
     def begin(self, at_ns: int) -> int:
         """How many chunks it has drawn for."""
@@ -57,7 +63,7 @@ class Latency(WireFault):
         delay_ms: float = self.latency
         if self.jitter > 0:
             delay_ms += self._jitter_ms(state, draws)
-        if not 0 < delay_ms <= _MOST_MS:
+        if not 0 < delay_ms <= MOST_MS:
             return state + 1, (chunk,)
         return state + 1, (later(chunk, chunk.at_ns + int(delay_ms * NS_PER_MS)),)
 
