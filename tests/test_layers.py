@@ -15,7 +15,7 @@ ROWS = (
     ("models", "oracles", "identify"),
     ("promises",),
     ("living", "ledger", "undo", "supervisor", "reaper"),
-    ("clock", "proxy", "witness", "services", "targets", "client"),
+    ("clock", "loop", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
     ("runner", "shrink", "counterexample", "replay", "gate", "record", "render"),
     ("plugin", "cli", "demo", "__main__"),
