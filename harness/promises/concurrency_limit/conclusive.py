@@ -11,6 +11,7 @@ from harness.promises.concurrency_limit.check import doubt
 from harness.promises.concurrency_limit.scene import Scene
 from harness.promises.concurrency_limit.trials import BURSTS
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
+from harness.units import number_of
 
 _ROUNDS_LEAST: Final = 5
 _WAYS: Final = {
@@ -88,16 +89,18 @@ def unconvincing(
     if seen.strange:
         ways = Counter(seen.strange.values()).most_common(1)[0][0]
         return (
-            f"{len(seen.strange)} calls were {ways}, though nothing reached the dependency; `rejected` "
+            f"{number_of(len(seen.strange), 'call was', 'calls were')} {ways}, though nothing reached the "
+            "dependency; `rejected` "
             "must say what a refusal looks like, and nothing else may answer so"
         )
     if evidence["lost"] and "killed" not in trial.name:
-        return f"{evidence['lost']} calls lost their connection"
+        return f"the connection of {number_of(evidence['lost'], 'call')} was lost"
     narrow = doubt(seen.book)
     if narrow is not None:
         return narrow
     if not evidence["full"]:
-        return f"{promise.limit} calls were never inside at once"
+        inside = number_of(promise.limit, "call")
+        return f"{inside} {'was' if promise.limit == 1 else 'were'} never inside at once"
     return _purpose(promise, trial, evidence)
 
 
@@ -113,14 +116,17 @@ def _purpose(promise: ConcurrencyLimit, trial: Trial, evidence: Counter[str]) ->
     if way is not None and evidence[f"ended {way}"] < _ROUNDS_LEAST:
         if way == "timeout":
             return "the service gave up on no call by itself"
-        return f"{evidence[f'ended {way}']} calls ended by {way}, of {_ROUNDS_LEAST} at least"
+        ended = number_of(evidence[f"ended {way}"], "call")
+        return f"{ended} ended by {way}, where {_ROUNDS_LEAST} are needed"
     if trial.name.startswith("T5") and promise.queue and evidence["left waiting"] < _ROUNDS_LEAST:
-        return f"{evidence['left waiting']} callers left while they waited, too few"
+        left = number_of(evidence["left waiting"], "caller")
+        return f"{left} left while waiting, where {_ROUNDS_LEAST} are needed"
     if trial.name.startswith("T8") and not evidence["refused"]:
         return (
             "nobody waited so long: those who wait get in before, as calls end by the service's own "
             "timeout; a shorter `queue_timeout` would settle it"
         )
     if trial.name.startswith("T7") and evidence["bursts"] < BURSTS:
-        return f"{evidence['bursts']} of {BURSTS} bursts had {promise.limit} calls inside at once"
+        inside = number_of(promise.limit, "call")
+        return f"only {evidence['bursts']} of {BURSTS} bursts had {inside} inside at once"
     return None

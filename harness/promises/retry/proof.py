@@ -78,7 +78,26 @@ def edges(span: Span, promise: Retry) -> tuple[float, float]:
 
 def named(law: Law) -> str:
     """A reading for people."""
-    return f"{law.family}, cap after the draw" if law.cap_after else str(law.family)
+    return f"{_jitter(law.family)}, cap after the draw" if law.cap_after else _jitter(law.family)
+
+
+def explained(rival: str) -> str:
+    """A law that was tried beside the declared one, by its name, for people.
+
+    >>> explained("none"), explained("proportional 0.2"), explained("factor x 0.9"), explained("")
+    ('no jitter', 'proportional jitter of 0.2', '0.9 times the declared factor', '')
+    """
+    what, _, number = rival.partition(" ")
+    if what in {"initial", "factor"}:
+        times = number.removeprefix("x ")
+        return f"{times} times the declared {what}" if times != number else f"a factor of {number}"
+    if what.endswith(","):
+        return f"{_jitter(what[:-1])}, {number}"
+    return f"{_jitter(what)}{' of ' if number else ''}{number}" if what else ""
+
+
+def _jitter(family: str) -> str:
+    return "no jitter" if family == "none" else f"{family} jitter"
 
 
 def ms(ns: float) -> str:

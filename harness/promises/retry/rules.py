@@ -25,7 +25,7 @@ from harness.promises.retry.parts import IDEMPOTENT
 from harness.promises.retry.proof import finding, ms, outcomes
 from harness.promises.retry.sharing import ALONE, Sharing
 from harness.promises.retry.words import Retry
-from harness.units import NS_PER_S, format_duration
+from harness.units import NS_PER_S, format_duration, number_of
 from harness.verdict import Finding
 
 
@@ -100,12 +100,10 @@ def _forbidden(case: Case, tries: Tries) -> Iterator[Finding]:
             said = f"asks again after a success: attempt {k + 1} followed status {one.outcome}"
             yield case.found("success", said, tries, k=k)
         elif one.method not in promise.methods:
-            said = f"retries {one.method}: {count} requests after {one.outcome}, and it must be sent once"
+            said = f"retries {one.method}: {count} requests after {one.outcome}, though it must be sent once"
             yield case.found("matrix", said, tries, k=k)
         else:
-            said = (
-                f"retries {one.outcome}: {count} {one.method} requests, and it must not be repeated"
-            )
+            said = f"retries {one.outcome}: {count} {one.method} requests, though it must not be repeated"
             yield case.found("matrix", said, tries, k=k)
         return
 
@@ -116,7 +114,7 @@ def _too_many(case: Case, tries: Tries) -> Iterator[Finding]:
         return
     said = f"{count} attempts for one call, promised {most}"
     if count == most * most:
-        said += f": {most} times {most}, layers multiply"
+        said += f": {most} times {most}, so layers multiply"
     yield case.found("attempts", said, tries, count=count, most=most)
 
 
@@ -149,7 +147,7 @@ def _gave_up(case: Case, tries: Tries) -> Iterator[Finding]:
         said = f"gave up after {len(attempts)} attempts of {least} ({outcomes(attempts)})"
         half = "attempts"
     if not promise.laws:
-        said += f"; none came within {format_duration(PATIENCE_NS)}"
+        said += f"; no other came within {format_duration(PATIENCE_NS)}"
     yield case.found(half, said, tries, count=len(attempts), least=least, until_ns=int(due))
 
 
@@ -168,7 +166,8 @@ def _advised(case: Case, tries: Tries) -> Iterator[Finding]:
         gap, wanted = tries.gap(k, case.clock), advised_ns(one)
         is_date = one.advice.delta_ns is None
         least = min(wanted, promise.retry_after_max or wanted) - (NS_PER_S if is_date else 0)
-        told = f"{'a date' if is_date else 'Retry-After'} of {ms(wanted)} after {one.outcome}"
+        advice = f"a date in {ms(wanted)}" if is_date else ms(wanted)
+        told = f"Retry-After of {advice} after {one.outcome}"
         proof = {"k": k, "advised_ns": wanted, "least_ns": least, "is_date": is_date}
         too_early = gap.most_ns < least - promise.slack.early_ns
         if too_early and not cut_short(promise, tries, k):
@@ -182,7 +181,8 @@ def _advised(case: Case, tries: Tries) -> Iterator[Finding]:
             and not case.may_lack(tries)
             and gap.least_ns > most + promise.slack.late_ns
         ):
-            said = f"{told}: attempt {k + 1} came after {ms(gap.least_ns)}, {ms(most)} at most is allowed"
+            late = f"after {ms(gap.least_ns)}, where at most {ms(most)} are allowed"
+            said = f"{told}: attempt {k + 1} came {late}"
             yield case.found("retry_after", said, tries, **proof)
 
 
@@ -193,7 +193,9 @@ def _over_total(case: Case, tries: Tries) -> Iterator[Finding]:
     for k, attempt in enumerate(tries.attempts, start=1):
         over = attempt.arrived_ns - tries.attempts[0].arrived_ns - total
         if over > case.promise.slack.late_ns:
-            said = f"attempt {k} began {ms(over)} after the total of {format_duration(total)}"
+            said = (
+                f"attempt {k} began {ms(over)} after the total of {format_duration(total)} was over"
+            )
             yield case.found("total", said, tries, k=k, over_ns=over, total_ns=total)
             return
 
@@ -257,8 +259,8 @@ def over_budget(case: Case) -> Finding | None:
     if len(times) <= allowed:
         return None
     said = (
-        f"{len(times) / calls:.2f} requests for each call: {len(times)} for {calls} calls in an "
-        f"outage, at most {int(allowed)} are allowed"
+        f"{len(times) / calls:.2f} requests for each call: {len(times)} for {number_of(calls, 'call')} in "
+        f"an outage, where at most {int(allowed)} are allowed"
     )
     found = case.found("budget", said, tries[0], requests=len(times), allowed=int(allowed))
     return replace(found, calls=tuple(sorted({t.call for t in tries})))

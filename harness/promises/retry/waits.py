@@ -11,8 +11,9 @@ from harness.models.backoff.law import Law
 from harness.models.backoff.looks import LEVEL, LOOKS, Look, Reading, look
 from harness.promises.retry.attempts import Gap, Tries
 from harness.promises.retry.demand import is_usual, repeats, room_for
-from harness.promises.retry.proof import edges, finding, ms, named, span_of, table
+from harness.promises.retry.proof import edges, explained, finding, ms, named, span_of, table
 from harness.promises.retry.rules import Case, hidden, plain
+from harness.units import number_of
 from harness.verdict import Finding
 
 _LEVEL: Final = LEVEL / len(LOOKS)
@@ -78,7 +79,9 @@ def outside(case: Case) -> Finding | None:
     first = told[0]
     said = _sentence(case, first)
     if len({(each.tries.call, each.k) for each in told}) > 1:
-        said += f"; no reading has it together with {ms(last.wait_ns)} in another call"
+        said += (
+            f"; the reading that allows it does not allow the {ms(last.wait_ns)} of another wait"
+        )
     made = finding(
         case.promise,
         "delay",
@@ -103,7 +106,7 @@ def outside(case: Case) -> Finding | None:
 
 
 def _sentence(case: Case, found: _Outside) -> str:
-    band = f"band {ms(found.low_ns)} .. {ms(found.high_ns)}"
+    band = f"where {ms(found.low_ns)} to {ms(found.high_ns)} are allowed"
     wait = f"{ms(found.wait_ns)} after the end of attempt {found.k}"
     slack, cap = case.promise.slack, found.law.cap_ns
     if found.is_early:
@@ -132,7 +135,7 @@ def _pattern(case: Case, found: _Outside) -> str:
         abs(w - scale * x) <= slack.whole_ns * max(1.0, scale)
         for w, x in zip(waits, nominal, strict=True)
     )
-    return f"; all waits are {scale:.2g} times those of the declared initial" if scaled else ""
+    return f"; all waits are {scale:.2g} times those of the declared initial one" if scaled else ""
 
 
 # -- statistics --------------------------------------------------------------------------------
@@ -174,19 +177,21 @@ def _statistical(case: Case, seen: Look, used: Sequence[Tries]) -> Finding:
     if worst is None:  # cannot be: a reading that is out without a wait outside has a test
         raise AssertionError(seen)
     p = worst.p * len(reading.tests)
+    declared = {named(law) for law in case.promise.laws}
+    best = "" if explained(seen.best) in declared else explained(seen.best)
     if worst.name == "together":
         said = (
-            f"all callers together: {worst.hits} of {worst.n} pairs of waits are equal "
+            f"all callers together: {worst.hits} of {number_of(worst.n, 'pair')} of waits are equal "
             f"(p {p:.1e} for {named(reading.law)})"
         )
     else:
         where = "all waits" if worst.position is None else f"wait {worst.position}"
         said = (
-            f"jitter is {_manner(reading)}: {where} of {seen.calls} calls, {worst.name} (n {worst.n}), "
-            f"p {p:.1e} for {named(reading.law)}"
+            f"{_manner(reading)} than declared: {where} of {seen.calls} calls, by the test `{worst.name}` "
+            f"(n {worst.n}, p {p:.1e} for {named(reading.law)})"
         )
-        if seen.best:
-            said += f"; best explained as {seen.best}"
+        if best:
+            said += f"; best explained as {best}"
     places = reading.places.get(worst.position or min(reading.places, default=0), ())
     proof = {
         **span_of(used[0]),
@@ -199,7 +204,7 @@ def _statistical(case: Case, seen: Look, used: Sequence[Tries]) -> Finding:
         "level": _LEVEL,
         "looked_at": seen.calls,
         "places": [round(u, 6) for u in sorted(places)],
-        "best": seen.best,
+        "best": best,
         "odds": None if seen.odds == float("inf") else round(seen.odds, 1),
         "readings": [_told(each) for each in seen.readings],
     }
@@ -212,12 +217,12 @@ def _manner(reading: Reading) -> str:
     """Narrower, wider or elsewhere, as the places of all positions lie."""
     us = [u for places in reading.places.values() for u in places]
     if not us:
-        return "elsewhere"
+        return "jitter is elsewhere"
     mean = sum(us) / len(us)
     spread = sum((u - mean) ** 2 for u in us) / len(us)
     if abs(mean - 0.5) > 0.15:
-        return "elsewhere"
-    return "narrower" if spread < 1 / 12 else "wider"
+        return "jitter is elsewhere"
+    return f"jitter is {'narrower' if spread < 1 / 12 else 'wider'}"
 
 
 def _told(reading: Reading) -> dict[str, object]:

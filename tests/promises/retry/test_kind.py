@@ -160,7 +160,7 @@ def test_a_finding_shows_its_table() -> None:
     third = rows[2]
     assert third["wait_ns"] == 4_000_000_000
     assert third["next_ns"] - third["ended_ns"] == third["wait_ns"]
-    assert third["bands"] == [{"reading": "none", "lo_ns": 2_999_499_000, "hi_ns": 3_002_001_000}]
+    assert third["bands"] == [{"reading": "no jitter", "lo_ns": 2_999_499_000, "hi_ns": 3_002_001_000}]
     assert finding.proof["from_ns"] <= finding.proof["to_ns"]
     assert results[-1].verdict.status is Status.BROKEN
 
@@ -170,7 +170,7 @@ def test_statistics_show_their_places() -> None:
     policy = Policy(defect="swapped")
     verdict, _ = verify(contract(policy), worlds(policy, Random(3)))
     proof = verdict.findings[0].proof
-    assert proof["best"] == "equal"
+    assert proof["best"] == "equal jitter"
     assert proof["odds"] > 0
     assert proof["p"] < proof["level"] < 1e-6
     assert proof["places"] == sorted(proof["places"])
