@@ -52,7 +52,7 @@ def foretold(promised: Promised, result: PromiseResult) -> bool:
     """A contract was judged as it was foretold."""
     match result.verdict.status:
         case Status.KEPT:
-            return promised.verdict == "kept" or promised.by_chance
+            return promised.verdict == "kept"
         case Status.BROKEN:
             return any(word in told(result) for word in promised.found)
         case Status.UNKNOWN:

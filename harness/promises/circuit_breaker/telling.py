@@ -103,7 +103,7 @@ class Tale:
             needed = None if trials is None else trials.successes
             good = needed if needed is not None else _count(self.fatal.before, "ok")
             return "closing", sentences.not_closed(good, self.at_ns, needed)
-        if uncounted and failed < self.n.fewest:
+        if failed < self.n.fewest <= failed + uncounted:
             return "uncounted", sentences.uncounted_counted(failed, uncounted, self.at_ns)
         live = max(_live(state), default=failed)
         if live < failed and any(isinstance(trip, Timed) for trip in self.rules.trips):

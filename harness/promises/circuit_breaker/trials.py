@@ -137,7 +137,13 @@ def _permits(plan: Plan) -> None:
         plan.level += 1
         plan.mark()
         plan.good(refused, 1)
-    plan.recover()
+    plan.due()
+    plan.held(Phase.SOME, plan.n.burst)
+    plan.release(plan.fail, 1, then=USUAL)
+    plan.release(USUAL)  # trials that end well after another has opened it: they change nothing
+    plan.good(Phase.ANY, 1)
+    plan.level += 1
+    plan.settle()
 
 
 def _failing_trials(plan: Plan) -> None:
@@ -201,6 +207,11 @@ def _uncounted(plan: Plan) -> None:
     plan.due()
     plan.answering(answer)
     plan.fire(Phase.SOME if declared else Phase.ANY, 2 * plan.n.permits + 1)
+    if not plan.pinned:  # where they have closed it, it begins to count anew
+        plan.held(Phase.ANY, plan.n.burst)
+        plan.release(plan.fail, 1, then=USUAL)
+        plan.good(Phase.ANY, 1)
+        plan.release(USUAL)
     plan.level += 1
     plan.settle()
     plan.good(plan.passes, 1)
@@ -283,7 +294,12 @@ def _late(plan: Plan, rules: Rules) -> None:
     plan.wait(base_ns // 3)
     plan.release(plan.fail, 1)
     plan.good(Phase.ANY, 1)
-    plan.wait(2 * base_ns + (rules.call_timeout_ns or 0))
+    later_ns, timeout_ns = 2 * base_ns, rules.call_timeout_ns
+    if timeout_ns is not None and base_ns // 3 + later_ns >= timeout_ns:
+        later_ns += timeout_ns  # those held fail meanwhile, each of which may restart the recovery
+    plan.wait(later_ns)
+    wanted = rules.trials.successes if rules.trials is not None else None
+    plan.good(Phase.ANY, (wanted or 1) - 1)  # the late one comes where the last trial would decide
     plan.answering(HOLD)
     plan.fire(Phase.SOME)
     plan.release(USUAL, 1, group=group)
