@@ -98,8 +98,11 @@ def _clean_up(run_id: str, told: ledger.Book, before: int) -> None:
     """Undo what was told or stands in the file, and remove the file unless somebody must read it."""
     written = None if told.path is None else ledger.read(told.path)
     only_written = [] if written is None else [e for e in written.entries if e not in told.entries]
+    entries = [*told.entries, *only_written]
+    if written is not None and written.owner is not None:
+        entries = [*_marked(entries, str(written.owner)), *entries]
     note = _noting(told.path)
-    undoing = Undoing(run_id, [*told.entries, *only_written], before, note)
+    undoing = Undoing(run_id, entries, before, note)
     undoing.run()
     if told.path is None:
         return
@@ -116,6 +119,15 @@ def _noting(path: str | None) -> Callable[[str], None]:
         return ledger.Page(path or "").try_write
     except OSError:
         return lambda _: None
+
+
+def _marked(entries: list[str], owner: str) -> list[str]:
+    """Entries of the owner's folders that stand beside those on the ledger, and not on it."""
+    rows = [entry.split(" ") for entry in entries]
+    paths = {ledger.unword(row[2]) for row in rows if row[0] == "directory" and len(row) == 3}
+    beside = ledger.folders({os.path.dirname(path) for path in paths})  # noqa: PTH120
+    ours = [one for one in beside if str(one.owner) == owner and one.path not in paths]
+    return [f"directory {one.inode} {ledger.word(one.path)}" for one in ours]
 
 
 def _controller_lives(path: str, controller: str) -> bool:

@@ -132,6 +132,9 @@ class RunRecord(_Record):
     )
     versions: dict[str, str]
     promises: tuple[PromiseRecord, ...]
+    notes: tuple[str, ...] = Field(
+        default=(), description="what had to be cleaned up in this run, or could not be"
+    )
 
 
 def run_schema() -> dict[str, Any]:

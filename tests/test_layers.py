@@ -14,7 +14,7 @@ ROWS = (
     ("contract", "script", "plan", "planfile", "faults"),
     ("models", "oracles", "identify"),
     ("promises",),
-    ("living", "ledger", "undo", "supervisor", "reaper"),
+    ("living", "ledger", "undo", "supervisor", "reaper", "sweep"),
     ("clock", "loop", "proxy", "witness", "services", "targets", "client"),
     ("nemesis", "load"),
     ("runner", "shrink", "counterexample", "replay", "gate", "record", "render"),

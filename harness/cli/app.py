@@ -228,6 +228,27 @@ def report(
     return render_again(directory)
 
 
+@app.command(
+    epilog="Example: `stormproof sweep --dry-run`. Exit codes: 0 nothing of a dead run is left, "
+    "1 something could not be undone; each is named, with the reason and what to do."
+)
+def sweep(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be undone, and touch nothing")
+    ] = False,
+) -> int:
+    """Undo what dead runs left: processes, stopped processes, private folders.
+
+    A run cleans up after itself, and its reaper does if the run dies. This is for runs whose reaper was
+    killed too. Runs that live, stopped ones included, and whatever carries no mark of ours are left
+    alone.
+    """
+    from harness.cli.sweep import sweep_up  # noqa: PLC0415
+
+    return sweep_up(dry_run=dry_run)
+
+
 @app.command()
 def doctor() -> int:
     """Say what this machine can do, and what each lack costs."""

@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.runner.callers import can_call_from
 from harness.services.valkey import find_binary
 from harness.supervisor import Supervisor
+from harness.sweep import Standing, gather, preview
 from harness.units import NS_PER_S
 
 _READ = "import time; print(time.monotonic_ns())"
@@ -69,6 +70,18 @@ def findings() -> Iterator[Finding]:
     yield _program("docker", "targets in containers cannot be started", "info", "-f", "{{.ID}}")
     yield _program("node", "Node targets and the Allure report cannot be made", "--version")
     yield _chromium()
+    yield _leftovers()
+
+
+def _leftovers() -> Finding:
+    """Whether dead runs left anything; looked at only."""
+    dead = [run for run in gather() if run.standing is Standing.DEAD]
+    if not dead:
+        return Finding("nothing left", True, "no earlier run left anything behind")
+    things = [line for run in dead for line in preview(run)]
+    said = f"{len(dead)} dead {'run' if len(dead) == 1 else 'runs'} left {'; '.join(things)}"
+    cost = "processes and disk that nobody uses; stormproof sweep removes them"
+    return Finding("nothing left", False, said, cost)
 
 
 def _held_clock() -> str:

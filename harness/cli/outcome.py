@@ -97,8 +97,9 @@ def _explained(promises: Collection[PromiseRecord], place: Place) -> Iterator[st
 
 
 def notes(found: RunRecord) -> Iterator[str]:
-    """What the reader must know of the worlds, each once."""
-    for note in sorted({note for promise in found.promises for note in promise.notes}):
+    """What the reader must know of the worlds, and of what had to be cleaned up, each once."""
+    of_promises = {note for promise in found.promises for note in promise.notes}
+    for note in (*sorted(of_promises), *found.notes):
         yield f"[yellow]note[/]: {plain(note)}"
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.clock.errors import ClockUnavailable
+from harness.ledger import PREFIX, Owner, mark
 
 __all__ = ["FLAGS", "SOURCES", "cache_folder", "find_or_build", "library_name"]
 
@@ -88,8 +89,9 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 @functools.cache
 def private_folder() -> Path:
-    """A folder of this process alone, removed at its end."""
-    folder = Path(tempfile.mkdtemp(prefix="stormproof-clock-"))
+    """A folder of this process alone, removed at its end; marked, so that a sweep may remove it too."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}clock-"))
+    mark(str(folder), Owner.me())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

@@ -20,21 +20,27 @@ nothing. Lean, as the reaper imports it.
 
 from harness.ledger.book import Book, lines_of, read
 from harness.ledger.ledger import Ledger
+from harness.ledger.marks import OWNER_FILE, PREFIX, Folder, folders, mark
 from harness.ledger.owner import NOBODY, OWNER_MARKER, Owner, here, unword, word
 from harness.ledger.page import SUFFIX, Page, discard, listed, state_folders, temporary_folders
 
 __all__ = [
     "NOBODY",
+    "OWNER_FILE",
     "OWNER_MARKER",
+    "PREFIX",
     "SUFFIX",
     "Book",
+    "Folder",
     "Ledger",
     "Owner",
     "Page",
     "discard",
+    "folders",
     "here",
     "lines_of",
     "listed",
+    "mark",
     "read",
     "state_folders",
     "temporary_folders",

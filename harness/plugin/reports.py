@@ -26,6 +26,7 @@ ALLURE = "allure"
 JUNIT = "junit.xml"
 _PART = "stormproof_part"
 _TROUBLE = "stormproof_trouble"
+_NOTES = "stormproof_notes"
 
 
 class Reports:
@@ -33,6 +34,7 @@ class Reports:
 
     Attributes:
         trouble: one sentence for each thing that could not be written.
+        notes: one sentence for each thing that had to be cleaned up, or could not be.
         record: the last merged record, None before the first.
     """
 
@@ -40,6 +42,7 @@ class Reports:
         self.config = config
         self.directory = directory
         self.trouble: list[str] = []
+        self.notes: list[str] = []
         self.record: RunRecord | None = None
         self._is_worker = hasattr(config, "workerinput")
         self._parts: dict[tuple[str, str], PromiseRecord] = {}
@@ -51,6 +54,10 @@ class Reports:
             yield
         except OSError as error:
             self._told(f"{what} could not be written: {error.strerror or error}")
+
+    def note(self, *sentences: str) -> None:
+        """Something had to be cleaned up, or could not be."""
+        self.notes += [one for one in sentences if one not in self.notes]
 
     def _told(self, trouble: str) -> None:
         if trouble not in self.trouble:
@@ -153,15 +160,18 @@ class Reports:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """What a worker could not write."""
-        for trouble in getattr(node, "workeroutput", {}).get(_TROUBLE, ()):
+        """What a worker could not write, and what it had to clean up."""
+        output = getattr(node, "workeroutput", {})
+        for trouble in output.get(_TROUBLE, ()):
             self._told(trouble)
+        self.note(*output.get(_NOTES, ()))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
         """Render, and say how it ended; a JUnit file that cannot be written ends nothing."""
         if self._is_worker:
-            self.config.workeroutput[_TROUBLE] = self.trouble  # type: ignore[attr-defined]
+            output = self.config.workeroutput  # type: ignore[attr-defined]
+            output |= {_TROUBLE: self.trouble, _NOTES: self.notes}  # they may grow until it is sent
             return (yield)
         try:
             found = yield

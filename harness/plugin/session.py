@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,12 +12,14 @@ import pytest
 
 from harness import record
 from harness.errors import CouldNotRun, HarnessError
+from harness.ledger import NOBODY
 from harness.plugin import hooks
 from harness.plugin.reports import Reports
 from harness.plugin.settings import Settings
 from harness.runner.verify import PromiseResult, Verification, could_not_run
 from harness.runner.world import World
 from harness.supervisor import Supervisor
+from harness.sweep import overdue, tend_workers
 from harness.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from harness.contract.words import Promise
 
 _RESULT = "verdict"
+_CONTROLLER = "stormproof_run"
 
 
 class Session:
@@ -46,6 +50,8 @@ class Session:
         self._selected: list[tuple[str, str]] = []
         self._told: set[tuple[str, str]] = set()
         self._started = record.now()
+        if not self.is_worker:
+            self.reports.note(*_left_behind())
 
     # -- processes ------------------------------------------------------------------------------
 
@@ -53,7 +59,8 @@ class Session:
     def supervisor(self) -> Supervisor:
         """Of this process; its reaper starts before anything else does."""
         if self._supervisor is None:
-            self._supervisor = Supervisor()
+            controller = getattr(self.config, "workerinput", {}).get(_CONTROLLER, NOBODY)
+            self._supervisor = Supervisor(controller)
         return self._supervisor
 
     def world(self, loaded: LoadedContract) -> World:
@@ -86,6 +93,7 @@ class Session:
     def _verified(self, loaded: LoadedContract, promise: Promise) -> PromiseResult:
         began_s = time.monotonic()
         try:
+            self.supervisor.check()
             world = self.world(loaded)
         except CouldNotRun as error:
             clock = "real" if self.settings.clock == "real" else "frozen"
@@ -126,13 +134,17 @@ class Session:
         )
 
     def close(self) -> None:
-        """End everything that this process started."""
+        """End everything that this process started; the reports tell what that took."""
         for world in self._worlds.values():
             world.close()
         self._worlds.clear()
-        if self._supervisor is not None:
-            self._supervisor.close()
-            self._supervisor = None
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            if not self.is_worker:
+                self.reports.note(*tend_workers(supervisor.run_id))
+            with suppress(CouldNotRun):  # its notes tell of it
+                supervisor.close()
+            self.reports.note(*supervisor.notes)
 
     # -- pytest ---------------------------------------------------------------------------------
 
@@ -169,6 +181,11 @@ class Session:
             return
         self._selected = [key for key in map(_selected, session.items) if key is not None]
         self._write()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """A worker learns whose it is: if it dies, its reaper leaves word for us."""
+        node.workerinput[_CONTROLLER] = self.supervisor.run_id
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: Any) -> None:
@@ -231,6 +248,7 @@ class Session:
                 fail_fast=settings.fail_fast,
                 versions=record.versions(),
                 promises=promises,
+                notes=tuple(self.reports.notes),
             ),
         )
         for one in promises:
@@ -248,6 +266,14 @@ class Session:
                 )
                 result = could_not_run(promise, error, "real", time.monotonic())
                 self._keep(loaded, result)
+
+
+def _left_behind() -> Iterable[str]:
+    """What is still there of earlier runs, of which nobody but a sweep will clean up."""
+    left = overdue()
+    if left:
+        runs = f"{len(left)} earlier run{'' if len(left) == 1 else 's'}"
+        yield f"{runs} left things behind, and their reapers died too: stormproof sweep removes them"
 
 
 def _left_out(promise: Promise, failed: record.PromiseRecord) -> PromiseResult:

@@ -84,7 +84,8 @@ def run_view(record: RunRecord, read: Callable[[str], Case | str], place: str) -
     )
     counts = Counter(one.verdict for one in record.promises)
     missing = record.selected - len(record.promises)
-    notes = list(dict.fromkeys(note for one in record.promises for note in one.notes))
+    of_promises = (note for one in record.promises for note in one.notes)
+    notes = list(dict.fromkeys([*record.notes, *of_promises]))
     return RunView(
         record=record,
         headline=_headline(counts, missing),

@@ -39,6 +39,11 @@ def harmless(text: str) -> str:
 class Process:
     """A process that a :class:`Supervisor` started, with everything that came from it.
 
+    Attributes:
+        pid: its number.
+        name: what people call it.
+        strays: how many that came from it had moved to sessions of their own and outlived SIGTERM.
+
     It stays a zombie until it is stopped, so that its number, which is also that of its group and
     session, cannot be given to somebody else while we still send signals to it.
     """
@@ -51,6 +56,7 @@ class Process:
         self._before_trim = b""
         self._markers = markers
         self._last_output = b""
+        self.strays = 0
         seen = reaper.look(popen.pid)
         self._start = -1 if seen is None else seen.start
         self.pid: Final = popen.pid
@@ -104,6 +110,8 @@ class Process:
                 reaper.send(one.pid, one.start, signal.SIGTERM)
                 reaper.send(one.pid, one.start, signal.SIGCONT)
             _poll(lambda: not self._family(), grace_s)
+        deaf = [one for one in self._family() if one.session != self.pid]
+        self.strays += len(deaf) if grace_s > 0 else 0
         gone = reaper.end_all(self._family, patience_s=10.0)
         if not reaper.look(self.pid):  # a system without /proc
             with suppress(OSError):

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 from harness import reaper
 from harness.errors import CouldNotRun
-from harness.ledger import NOBODY, OWNER_MARKER, Ledger, Owner, temporary_folders, word
+from harness.ledger import (
+    NOBODY,
+    OWNER_MARKER,
+    PREFIX,
+    Ledger,
+    Owner,
+    mark,
+    temporary_folders,
+    word,
+)
 from harness.supervisor.helper import Helper
 from harness.supervisor.process import Process
 from harness.undo import Undoing
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
 
 CLOSE_GRACE_S: Final = 1.5  # 2 s after Ctrl-C nothing shall be left
 PROCESS_MARKER: Final = "STORMPROOF_PROCESS"
-OWNER_FILE: Final = ".owner"
 
 
 class Supervisor:
@@ -69,7 +77,7 @@ class Supervisor:
         """Make it, in the first place that takes it; it stands on the ledger before it is made."""
         reasons = []
         for place in temporary_folders():
-            path = f"{place}/stormproof-{self.run_id}"
+            path = f"{place}/{PREFIX}{self.run_id}"
             with self.ledger.holding(f"directory 0 {word(path)}"):
                 try:
                     Path(path).mkdir(0o700)
@@ -77,8 +85,7 @@ class Supervisor:
                     reasons.append(f"{place}: {error.strerror or error}")
                     continue
                 self.ledger.enter(reaper.directory_entry(path))
-            with open(f"{path}/{OWNER_FILE}", "x", encoding="ascii") as file:  # noqa: PTH123
-                file.write(str(self._owner))
+            mark(path, self._owner)
             return path
         raise CouldNotRun(
             f"no private directory can be made ({'; '.join(reasons)}): set TMPDIR to a folder "
@@ -211,6 +218,11 @@ class Supervisor:
     def _ended(self, process: Process, log: Path, entry: str | None) -> None:
         log.unlink(missing_ok=True)
         self._processes.remove(process)
+        if process.strays:
+            self.notes.append(
+                f"{process.name} had moved {_processes(process.strays)} to sessions of their own, "
+                "deaf to SIGTERM; they were killed"
+            )
         if entry is not None:
             self.ledger.strike(entry)
 
@@ -237,11 +249,15 @@ def _told(replaced: int, undoing: Undoing, trouble: str) -> Iterator[str]:
     if replaced:
         yield f"its reaper was ended {_times(replaced)} by somebody else, and another was started"
     if undoing.ended:
-        yield f"{len(undoing.ended)} processes that a program had put out of sight were ended"
+        yield f"{_processes(len(undoing.ended))} that nobody knew of carried our mark; they were killed"
     if trouble:
         yield f"its ledger could not be written ({trouble}): nothing but the reaper would have cleaned up"
     for reason in undoing.failed.values():
         yield f"not undone: {reason}; stormproof sweep tries again"
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
 
 
 def _times(count: int) -> str:
