@@ -87,7 +87,15 @@ class ClockMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultBegan:
-    """A dependency was cut off; ``effect`` counts what proves it (e.g. refused connects)."""
+    """A dependency was cut off, or somebody was hurt in another way.
+
+    Attributes:
+        dependency: whom it befell: the name of a dependency, or ``target``.
+        fault: what it is from now on, e.g. ``killed`` or ``paused``.
+        effect: counts what proves it, e.g. refused connects.
+        name: what the plan calls it, empty for a dependency that was cut off.
+        said: what was counted, in words; may be empty.
+    """
 
     seq: int
     at_ns: int
@@ -95,17 +103,30 @@ class FaultBegan:
     dependency: str
     fault: str
     effect: int
+    name: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultEnded:
-    """A dependency was healed and proved to answer again; ``data_kept`` says if its data survived."""
+    """A dependency was healed and proved to answer again, or another hurt was undone.
+
+    Attributes:
+        dependency: whom it had befallen: the name of a dependency, or ``target``.
+        data_kept: its data survived.
+        name: as when it began.
+        said: what it does now, in words; empty where it answers again.
+        doubt: why it was not in effect all the time; None where it was.
+    """
 
     seq: int
     at_ns: int
     target_ns: int
     dependency: str
     data_kept: bool
+    name: str = ""
+    said: str = ""
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,18 +74,25 @@ class Client:
         self._connections = 0
         self._moved_s = 0.0
 
-    def exchange(self, requests: Sequence[Request], *, together: bool) -> list[Call]:
+    def exchange(
+        self, requests: Sequence[Request], *, together: bool, timeout_s: float | None = None
+    ) -> list[Call]:
         """Play the requests; the calls stand in the same order.
 
         Args:
             requests: what to send. Requests that name one kept connection, together, get one each.
             together: connect all, write all, and only then read any answer; else one after another.
+            timeout_s: in place of the client's own.
         Raises:
             CouldNotRun: this machine cannot send it (source address, open files, a bad header).
         """
-        if together:
-            return self._play(requests)
-        return [call for request in requests for call in self._play([request])]
+        usual_s, self._timeout_s = self._timeout_s, timeout_s or self._timeout_s
+        try:
+            if together:
+                return self._play(requests)
+            return [call for request in requests for call in self._play([request])]
+        finally:
+            self._timeout_s = usual_s
 
     def readable(self) -> bool:
         """Whether an answer, or the end of one, is waiting to be read: for ``quiet`` to ask."""

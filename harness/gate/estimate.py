@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
-from harness.plan import Cut, Send, Trial, Until, Wait, WaitAdvised
+from harness.plan import Cut, Inject, Send, Trial, Until, Wait, WaitAdvised, hurts
 from harness.units import NS_PER_S
 
 _CALL_S: Final = 0.003
@@ -46,7 +46,7 @@ def trial_s(trial: Trial, *, frozen: bool) -> float:
                 cost_s += min(step.most, _UNTIL_CALLS) * _CALL_S
             case Wait() | WaitAdvised():
                 cost_s += _WAIT_S
-            case Cut():
+            case Cut() | Inject():
                 cost_s += _CUT_S
             case _:
                 pass
@@ -66,7 +66,7 @@ def promise_s(
     """
     costs = [trial_s(trial, frozen=frozen) for trial in trials]
     if not frozen and together:
-        alone = [any(isinstance(step, Cut) for step in trial.steps) for trial in trials]
+        alone = [hurts(trial.steps) for trial in trials]
         shared = [cost for cost, own in zip(costs, alone, strict=True) if not own]
         costs = [
             max(shared, default=0.0),

@@ -47,7 +47,8 @@ class Pausing:
             CouldNotRun: one of them does not, or it has ended.
         """
         until_s = time.monotonic() + _PATIENCE_S
-        while moving := [one for one in self._family() if not stands(one.pid)]:
+        family = self._family()
+        while moving := [one for one in family if not stands(one.pid)]:
             for one in moving:
                 self._written.enter(f"stopped {one.pid} {one.start}")
                 send(one.pid, one.start, signal.SIGSTOP)
@@ -56,7 +57,8 @@ class Pausing:
                     f"{self._subject.said}: process {moving[0].pid} does not stand still"
                 )
             time.sleep(_POLL_S)
-        self._spent = {(one.pid, one.start): spent_ns(one.pid) for one in self._family()}
+            family = self._family()
+        self._spent = {(one.pid, one.start): spent_ns(one.pid) for one in family}
         self._since_ns = time.monotonic_ns()
         many = (
             f"{len(self._spent)} processes stand" if len(self._spent) > 1 else "its process stands"

@@ -49,6 +49,10 @@ class Journal:
         """The call with this index in the history."""
         return self._calls[index]
 
+    def since(self, at_ns: int) -> list[Call]:
+        """The calls that were written after that instant of the machine's clock, as they stand now."""
+        return [call for call in self._calls if call.written_ns > at_ns]
+
     def add(self, calls: Sequence[Call]) -> list[int]:
         """Write down calls; their indexes in the history."""
         earlier = self._earlier_connections
@@ -125,8 +129,10 @@ class Journal:
             )
         )
 
-    def cut(self, dependency: str, fault: str, effect: int) -> None:
-        """A dependency is gone."""
+    def cut(
+        self, dependency: str, fault: str, effect: int, *, name: str = "", said: str = ""
+    ) -> None:
+        """A dependency is gone, or somebody is hurt in another way."""
         self._events.append(
             FaultBegan(
                 seq=self.next_seq(),
@@ -135,11 +141,21 @@ class Journal:
                 dependency=dependency,
                 fault=fault,
                 effect=effect,
+                name=name,
+                said=said,
             )
         )
 
-    def healed(self, dependency: str, *, data_kept: bool) -> None:
-        """A dependency answers again."""
+    def healed(
+        self,
+        dependency: str,
+        *,
+        data_kept: bool,
+        name: str = "",
+        said: str = "",
+        doubt: str | None = None,
+    ) -> None:
+        """A dependency answers again, or another hurt is undone."""
         self._events.append(
             FaultEnded(
                 seq=self.next_seq(),
@@ -147,5 +163,8 @@ class Journal:
                 target_ns=self._now_ns(),
                 dependency=dependency,
                 data_kept=data_kept,
+                name=name,
+                said=said,
+                doubt=doubt,
             )
         )

@@ -16,6 +16,8 @@ from harness.plan import (
     Cut,
     Fire,
     Heal,
+    Inject,
+    Lift,
     Mark,
     Phase,
     Played,
@@ -83,6 +85,7 @@ class Player:
         self._lost = 0
         self._indexes: list[int] = []
         self._flies = flies(trial)
+        self._hurts = any(isinstance(step, Inject) for step in trial.steps)
         self._flights = FlightSteps(world, self._fired, self._read, trial.name)
 
     def play(self) -> Waits:
@@ -91,24 +94,37 @@ class Player:
         began_ns: list[int] = []
         at_ns: list[int] = []
         ended: str | None = None
-        if self._flies:
-            self._world.flights.deadline_s = self._deadline_s
         try:
+            if self._hurts:
+                self._world.prepare(self._trial.steps)
+            if self._flies:
+                self._world.flights.deadline_s = self._deadline_s
             for step in self._trial.steps:
                 began_ns.append(self._world.now_ns)
                 at_ns.append(time.monotonic_ns())
                 steps.append((yield from self._step(step)))
         except (PlanEnded, NotAtRest) as error:
             ended = str(error)
+        now_ns, end_ns = self._world.now_ns, time.monotonic_ns()
+        if self._hurts:
+            ended = self._lifted(ended)
         return Played(
             steps=tuple(steps),
             first_call=min(self._indexes, default=0),
             end_call=max(self._indexes, default=-1) + 1,
             ended=ended,
-            began_ns=(*began_ns, self._world.now_ns),
-            at_ns=(*at_ns, time.monotonic_ns()),
+            began_ns=(*began_ns, now_ns),
+            at_ns=(*at_ns, end_ns),
             groups={name: tuple(made) for name, made in self._flights.groups.items()},
         )
+
+    def _lifted(self, ended: str | None) -> str | None:
+        """End what still lasts, the youngest first; why the plan proves nothing, or ended early."""
+        try:
+            self._world.hurts.lift_all()
+        except (PlanEnded, NotAtRest) as error:
+            return ended or str(error)
+        return ended
 
     def _step(self, step: Step) -> Generator[int, None, tuple[int, ...]]:
         made: tuple[int, ...] = ()
@@ -125,6 +141,10 @@ class Player:
                 self._world.cut(step.dependency)
             case Heal():
                 self._world.heal(step.dependency)
+            case Inject():
+                self._world.hurts.inject(step.name, step.fault)
+            case Lift():
+                self._world.hurts.lift(step.name)
             case _:
                 made = self._flights.play(step)
                 self._indexes += made
@@ -184,7 +204,7 @@ class Player:
         for call in calls:
             self._lost = self._lost + 1 if call.status is None else 0
         self._read(calls)
-        if self._lost >= _LOST_IN_A_ROW:
+        if self._lost >= _LOST_IN_A_ROW and not (self._hurts and self._world.hurts.excuses_target):
             self._world.check_alive()
             raise PlanEnded(
                 f"{self._lost} calls in a row had no answer ({calls[-1].error}); "

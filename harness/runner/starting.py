@@ -80,11 +80,12 @@ class _Starter:
         self._ports: dict[str, int] = {}
         for name in target.started():
             self._ports[name] = free_port(avoid=self._ports.values())
+        self._work = supervisor.fresh_directory("work")
         values = {
             "python": target.python or sys.executable,
             "port": str(self._ports[target.called()]),
             "contract.dir": str(loaded.directory),
-            "work.dir": str(supervisor.fresh_directory("work")),
+            "work.dir": str(self._work),
         }
         values |= {f"{name}.url": url for name, url in urls.items()}
         values |= {f"{name}.port": str(port) for name, port in self._ports.items()}
@@ -122,6 +123,7 @@ class _Starter:
             setup=setup,
             trust=trust_of(self._loaded, self._names) if is_called else None,
             name=said,
+            folder=self._work,
         )
 
     def _environment(self, own: Mapping[str, str]) -> dict[str, str]:

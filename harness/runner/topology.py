@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from harness.clock.errors import ClockUnavailable
 from harness.clock.held import HeldClock
 from harness.contract.load import LoadedContract
 from harness.errors import CouldNotRun
+from harness.faults.process import TARGET
+from harness.nemesis import small_disk
 from harness.runner.starting import make_target
 from harness.runner.witnesses import Witnesses
-from harness.services import SERVICES, Service
+from harness.services import SERVICES, OnDisk, Service
 from harness.supervisor import Supervisor
 from harness.targets import Target
 from harness.witness.handle import Witness
 
+_READ = "import time; print(time.time_ns(), time.monotonic_ns())"
+_LOOK_S = 10.0
+_POLL_S = 0.002
 _REST_S = 2.0
 """Real seconds that a target may take to come to rest once it has started."""
 
@@ -31,6 +40,8 @@ class Topology:
         services: the stores that run, by name.
         witnesses: what stands in for other dependencies.
         held: the clock of all of them while it is held, else None.
+        disks: which folder of the target or a store lies on a small disk from its next start on, and
+            how large that is; an empty path is its private folder.
     """
 
     def __init__(
@@ -39,6 +50,7 @@ class Topology:
         self.services: dict[str, Service] = {}
         self.witnesses = Witnesses()
         self.held: HeldClock | None = None
+        self.disks: dict[str, tuple[str, int]] = {}
         self._loaded = loaded
         self._supervisor = supervisor
         self._allow = allow
@@ -70,25 +82,12 @@ class Topology:
         self.held = held = HeldClock(self._supervisor.fresh_directory("clock"))
         self._start(held.environment())
         self.target.check_alive()
-        parts = [(part, part.pid) for part in self.target.parts()]
         stores = [each.pid for each in self.services.values()]
         witnesses = [each.pid for each in self.witnesses.running.values()]
-        for pid in [*(pid for _, pid in parts), *stores, *witnesses]:
+        for pid in [*stores, *witnesses]:
             if pid is not None:
                 held.watch(pid)
-        held.freeze()
-        if not held.settle(_REST_S):
-            raise ClockUnavailable(
-                "the target never comes to rest, one of its threads computes without pause",
-                "A held clock needs a target that sleeps when it has nothing to do",
-            )
-        for part, pid in parts:
-            if pid is None:
-                part.check_alive()
-            elif part.listens:
-                held.supports(pid, part.poke)
-            else:
-                held.carries(pid)
+        self._hold(held)
         return held
 
     def end(self) -> None:
@@ -112,16 +111,98 @@ class Topology:
         """Whether the target runs, and no part of it has ended."""
         return self._target is not None and self._target.alive()
 
+    def fit(self, store: Service) -> None:
+        """Let a store be on its small disk, if it has one, from its next start on."""
+        if isinstance(store, OnDisk):
+            store.prefix = self._prefix(store.name, store.folder)
+
     def heal(self, service: Service) -> None:
         """Bring a store back, empty.
 
         Its clock runs meanwhile: Valkey measures the clock source when it starts, and would do so
         for ever on one that stands still.
         """
+        self.fit(service)
         with self._running():
             service.heal()
         if self.held is not None and service.pid is not None:
             self.held.watch(service.pid)
+
+    def revive(self, *, keep_data: bool) -> None:
+        """Start the target again, on the same port; whatever is left of it is ended before.
+
+        Args:
+            keep_data: its private folder stays as it is, and its setup does not run.
+        Raises:
+            CouldNotRun: it does not become ready.
+            ClockError: it does not take its time from the held clock any more.
+        """
+        with self._running():
+            self.target.stop()
+            for part in self.target.parts():
+                if part.folder is not None and not keep_data:
+                    _empty(part.folder)
+                part.prefix = self._prefix(TARGET, part.folder)
+            self.target.start(fresh=not keep_data)
+        self.target.check_alive()
+        if self.held is not None:
+            self._hold(self.held)
+
+    def read_clock(self) -> tuple[int, int]:
+        """Wall and monotonic ns, as a process of ours reads them that is given the held clock.
+
+        Raises:
+            CouldNotRun: it cannot be started, or does not say.
+        """
+        env = self._supervisor.environment() | (
+            {} if self.held is None else self.held.environment()
+        )
+        command = [sys.executable, "-S", "-E", "-I", "-c", _READ]
+        process = self._supervisor.start(command, name="a look at the clock", env=env)
+        until_s = time.monotonic() + _LOOK_S
+        while process.alive() and time.monotonic() < until_s:
+            time.sleep(_POLL_S)
+        said = process.output()
+        process.kill()
+        try:
+            wall_ns, monotonic_ns = map(int, said.split())
+        except ValueError as error:
+            raise CouldNotRun(
+                "a process that was to read the clock did not say it", said
+            ) from error
+        return wall_ns, monotonic_ns
+
+    def _hold(self, held: HeldClock) -> None:
+        """Let the target stand still on the held clock, and see that it is on it.
+
+        Raises:
+            ClockUnavailable: it never rests.
+            ClockIgnored: a part of it takes its time from elsewhere.
+        """
+        parts = [(part, part.pid) for part in self.target.parts()]
+        for _, pid in parts:
+            if pid is not None:
+                held.watch(pid)
+        held.freeze()
+        if not held.settle(_REST_S):
+            raise ClockUnavailable(
+                "the target never comes to rest, one of its threads computes without pause",
+                "A held clock needs a target that sleeps when it has nothing to do",
+            )
+        for part, pid in parts:
+            if pid is None:
+                part.check_alive()
+            elif part.listens:
+                held.supports(pid, part.poke)
+            else:
+                held.carries(pid)
+
+    def _prefix(self, name: str, folder: Path | None) -> tuple[str, ...]:
+        """What starts a process on its small disk; nothing where it has none."""
+        if name not in self.disks:
+            return ()
+        path, size_bytes = self.disks[name]
+        return small_disk.prefix(path or str(folder), size_bytes)
 
     def _start(self, clock: Mapping[str, str]) -> None:
         if self._loaded.contract.target.url is None:
@@ -129,6 +210,8 @@ class Topology:
         urls = {name: store.url for name, store in self.services.items()}
         urls |= {name: witness.url for name, witness in self.witnesses.running.items()}
         self._target = make_target(self._loaded, self._supervisor, urls, clock, self._allow)
+        for part in self._target.parts():
+            part.prefix = self._prefix(TARGET, part.folder)
         self._target.start()
 
     def _start_dependencies(self, clock: Mapping[str, str]) -> None:
@@ -142,8 +225,9 @@ class Topology:
                 raise CouldNotRun(
                     f"dependency {name}: kind {dependency.kind} cannot be started by this version"
                 )
-            self.services[name] = maker(self._supervisor, name, clock)
-            self.services[name].start()
+            self.services[name] = store = maker(self._supervisor, name, clock)
+            self.fit(store)
+            store.start()
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -155,3 +239,12 @@ class Topology:
         finally:
             if self.held is not None:
                 self.held.freeze()
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that a folder holds."""
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()

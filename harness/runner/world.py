@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Literal, Self
@@ -16,7 +16,9 @@ from harness.contract.model import Contract
 from harness.contract.names import Names
 from harness.errors import CouldNotRun
 from harness.history import Call, History
+from harness.plan import Step
 from harness.runner.callers import Caller, fresh_callers, invented_addresses
+from harness.runner.hurts import Hurts
 from harness.runner.journal import Journal
 from harness.runner.logins import Logins
 from harness.runner.processes import Held
@@ -34,6 +36,9 @@ from harness.targets import Target
 from harness.units import NS_PER_S
 
 ClockMode = Literal["auto", "frozen", "real"]
+_SILENT_S, _HURT_S = 0.25, 1.0
+"""Real seconds for which an answer is waited for on a held clock: from a target that stands still, and
+from one that is hurt in another way."""
 _JUMP_LIMIT_NS = 120 * NS_PER_S
 """How far one exchange may jump: a target that still has not answered is taken for hung."""
 
@@ -49,6 +54,7 @@ class World:
         allow: hosts outside loopback that an attached target may have.
     Attributes:
         notes: what the reader of the report must know, e.g. why the clock is real.
+        hurts: what is done to its processes.
         composer: composes requests to the running target.
         logins: the tokens of its callers.
     """
@@ -73,7 +79,9 @@ class World:
         self._journal = Journal(lambda: self.now_ns)
         self._jumped_ns = 0
         self._serving: Serving | None = None
-        self._cut: set[str] = set()
+        self.hurts = Hurts(
+            self._topology, supervisor, self._journal, lambda: self.time, self._is_back
+        )
         self._spoiled = False
         self._avoid = {
             proxy
@@ -109,8 +117,9 @@ class World:
         if self._client is not None:
             self._client.close()
             self._client = self._flights = None
+        self.hurts.release()
         self._topology.end()
-        self._cut.clear()
+        self.hurts.forget()
 
     def _start(self) -> None:
         attached = self.contract.target.url is not None
@@ -134,6 +143,18 @@ class World:
         self.time = RealTime()
         self._topology.start()
         self._started()
+
+    def _is_back(self) -> None:
+        """The target was started again; its store may remember what it does not."""
+        deadline_s = self.flights.deadline_s
+        self.flights.pump()
+        self.flights.leave(self.flights.indexes)
+        if self._client is not None:
+            self._client.close()
+        self._journal.new_client()
+        self._started()
+        self.flights.deadline_s = deadline_s
+        self._is_fresh = False
 
     def _started(self) -> None:
         self._connect()
@@ -240,8 +261,12 @@ class World:
         self._spoiled = True
 
     def check_alive(self) -> None:
-        """Raise CouldNotRun, with its last output, if the target has ended, or a part of it."""
-        self.target.check_alive()
+        """Raise CouldNotRun, with its last output, if the target has ended, or a part of it.
+
+        Not while it is hurt by our own doing.
+        """
+        if not self.hurts.excuses_target:
+            self.target.check_alive()
 
     # -- what can be done in it ---------------------------------------------------------------
 
@@ -251,6 +276,10 @@ class World:
             raise CouldNotRun("the target is not running")
         self._jumped_ns = 0
         self._is_fresh = False
+        if self.hurts.excuses_target and self.time.mode == "frozen":
+            most_s = _SILENT_S if self.hurts.silent else _HURT_S
+            made = self._client.exchange(requests, together=together, timeout_s=most_s)
+            return self._journal.add(made)
         if self._serving is None:
             return self._journal.add(self._client.exchange(requests, together=together))
         self._serving.begin()
@@ -315,8 +344,8 @@ class World:
 
     @property
     def is_cut(self) -> bool:
-        """Whether a store is away by our own doing."""
-        return bool(self._cut)
+        """Whether a store is away by our own doing, or something else is hurt."""
+        return self.hurts.in_force
 
     def call(self, index: int) -> Call:
         """The call with this index in the history."""
@@ -331,18 +360,19 @@ class World:
 
     def cut(self, dependency: str) -> None:
         """Kill a store and count that nobody answers there any more."""
-        self._cut.add(dependency)
-        effect = self.services[dependency].cut()
-        self._journal.cut(dependency, "killed", effect)
+        self.hurts.cut(dependency)
 
     def heal(self, dependency: str) -> None:
         """Bring a store back, empty; a held clock runs meanwhile."""
-        before = self.now_ns
-        self._topology.heal(self.services[dependency])
-        if self.clock is not None:
-            self._journal.moved(before, "settle")
-        self._cut.discard(dependency)
-        self._journal.healed(dependency, data_kept=False)
+        self.hurts.heal(dependency)
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """See that all faults of a plan can be injected; what needs a fresh start for that gets one.
+
+        Raises:
+            PlanEnded: one cannot.
+        """
+        self.hurts.prepare(steps, self.restart)
 
     def restart(self) -> bool:
         """Start target and stores again, empty: a fresh world where neither name nor wait makes one.
@@ -360,14 +390,16 @@ class World:
     def heal_all(self) -> None:
         """Bring back whatever a plan has left cut off or under way, and close its connections."""
         self.land()
-        for dependency in sorted(self._cut):
-            self.heal(dependency)
+        try:
+            self.hurts.lift_all()
+        except PlanEnded as error:
+            raise CouldNotRun(str(error)) from error
         if self._client is not None:
             self._client.forget()
 
     def _quiet(self) -> bool:
         """No answer for a while: jump a frozen clock to the target's own deadline, within bounds."""
-        if self._jumped_ns > _JUMP_LIMIT_NS:
+        if self._jumped_ns > _JUMP_LIMIT_NS or self.hurts.silent:
             return False
         self.flights.pump()
         before = self.now_ns

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.supervisor import Supervisor
 
 _OURS: Final = {"valkey": "harness.services.valkey:Valkey"}
@@ -72,6 +74,27 @@ class Service(Protocol):
 
     def output(self) -> str:
         """Its last lines, made harmless."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What a store may offer besides: that its data survived can be seen then."""
+
+    def holds(self) -> tuple[int, int]:
+        """How many entries it holds, and how many of them never expire."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """What a store may offer besides: its disk can be filled then.
+
+    Attributes:
+        prefix: put before its command at its next start: a program that becomes it.
+        folder: where it keeps its files.
+    """
+
+    prefix: tuple[str, ...]
+    folder: Path
 
 
 ServiceMaker = Callable[["Supervisor", str, Mapping[str, str]], Service]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import socket
 import time
@@ -29,6 +30,7 @@ _START_S: Final = 10.0
 _POLL_S: Final = 0.005
 _COMMAND_S: Final = 1.0
 _CONNECTS: Final = 3
+_KEYS: Final = re.compile(rb"^db\d+:keys=(\d+),expires=(\d+)", re.MULTILINE)
 _MACHINES: Final = {"amd64": "x86_64"}
 
 
@@ -75,6 +77,9 @@ class Valkey:
         supervisor: owns its process.
         name: of the dependency.
         env: added to :meth:`Supervisor.environment`; carries the held clock.
+    Attributes:
+        prefix: put before its command at its next start: a program that becomes it.
+        folder: its private one.
     Raises:
         CouldNotRun: no binary.
     """
@@ -87,8 +92,9 @@ class Valkey:
         self._supervisor = supervisor
         self._env = supervisor.environment() | dict(env)
         self._binary = find_binary(os.environ)
-        self._directory = supervisor.fresh_directory(name)
-        self._dump = self._directory / "dump.rdb"
+        self.prefix: tuple[str, ...] = ()
+        self.folder = supervisor.fresh_directory(name)
+        self._dump = self.folder / "dump.rdb"
         self._process: Process | None = None
 
     @property
@@ -145,6 +151,16 @@ class Valkey:
         """Whether it answers PING within 1 s."""
         return self._ask("PING") == b"+PONG"
 
+    def holds(self) -> tuple[int, int]:
+        """How many keys it holds, and how many of them never expire.
+
+        Raises:
+            CouldNotRun: it does not say.
+        """
+        said = _KEYS.findall(self._said("INFO keyspace"))
+        keys, expiring = (sum(int(pair[place]) for pair in said) for place in (0, 1))
+        return keys, keys - expiring
+
     def cut(self, *, keep_data: bool = False) -> int:
         """SIGKILL it and count how many connects are refused: at least 1 of 3.
 
@@ -190,18 +206,19 @@ class Valkey:
         settings = {
             "port": str(self.port),
             "bind": _HOST,
-            "dir": str(self._directory),
+            "dir": str(self.folder),
             "save": "",
             "appendonly": "no",
             "daemonize": "no",
             "set-proc-title": "no",
         }
         command = [
+            *self.prefix,
             self._binary,
             *(word for key, value in settings.items() for word in (f"--{key}", value)),
         ]
         self._process = self._supervisor.start(
-            command, name=self.name, env=self._env, cwd=self._directory
+            command, name=self.name, env=self._env, cwd=self.folder
         )
         until = time.monotonic() + _START_S
         while not self.probe():
@@ -213,6 +230,16 @@ class Valkey:
                 raise CouldNotRun(reason, self._process.output())
             time.sleep(_POLL_S)
         self._dump.unlink(missing_ok=True)
+
+    def _said(self, command: str) -> bytes:
+        """The answer to an inline command, which is a text."""
+        try:
+            with socket.create_connection((_HOST, self.port), _COMMAND_S) as wire:
+                wire.sendall(f"{command}\r\n".encode())
+                with wire.makefile("rb") as answer:
+                    return answer.read(int(answer.readline(64).removeprefix(b"$")))
+        except (OSError, ValueError) as error:
+            raise CouldNotRun(f"{self.name} does not answer {command}: {error}") from error
 
     def _ask(self, command: str) -> bytes:
         """First line of the answer to an inline command; empty if none came within 1 s."""

@@ -43,11 +43,14 @@ class Target(Protocol):
     def parts(self) -> Sequence[ProcessTarget]:
         """The processes that we start; none where it is not ours."""
 
-    def start(self) -> None:
-        """Make it answer, or raise CouldNotRun."""
+    def start(self, *, fresh: bool = True) -> None:
+        """Make it answer, or raise CouldNotRun; ``fresh`` says whether it is set up before."""
 
     def stop(self) -> None:
         """End it, if it is ours."""
+
+    def kill(self) -> None:
+        """SIGKILL, if it is ours."""
 
     def alive(self) -> bool:
         """Whether it has not ended, nor any part of it."""

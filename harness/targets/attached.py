@@ -48,8 +48,9 @@ class AttachedTarget:
         self._addresses = addresses
         self.host = addresses[0]
 
-    def start(self) -> None:
+    def start(self, *, fresh: bool = True) -> None:
         """Choose the first address that accepts a connection, or raise CouldNotRun."""
+        del fresh
         for address in self._addresses:
             error = connect_error(address, self.port)
             if error is None:
@@ -65,6 +66,9 @@ class AttachedTarget:
             raise CouldNotRun(why)
 
     def stop(self) -> None:
+        """Leave it alone."""
+
+    def kill(self) -> None:
         """Leave it alone."""
 
     def alive(self) -> bool:

@@ -56,6 +56,9 @@ class ProcessTarget:
         setup: commands that must end with 0, one after another, each within 120 s.
         trust: what its certificate is checked against; None where it does not speak TLS.
         name: what messages call it.
+        folder: its private one, where it keeps what it has to keep; None where it has none.
+    Attributes:
+        prefix: put before the command at its next start: a program that becomes it.
     """
 
     host: Final = _HOST
@@ -72,9 +75,12 @@ class ProcessTarget:
         setup: Sequence[Sequence[str]] = (),
         trust: Trust | None = None,
         name: str = "the target",
+        folder: Path | None = None,
     ) -> None:
         self.port: Final = port
         self.name: Final = name
+        self.folder: Final = folder
+        self.prefix: tuple[str, ...] = ()
         self.secured: Secured | None = None
         self._supervisor = supervisor
         self._command = tuple(command)
@@ -96,18 +102,21 @@ class ProcessTarget:
             return []
         return [self._process.pid, *self._process.descendants()]
 
-    def start(self) -> None:
+    def start(self, *, fresh: bool = True) -> None:
         """Run the setup, start the command, wait until it is ready.
 
+        Args:
+            fresh: run the setup; a target that comes back after a crash does not.
         Raises:
             CouldNotRun: it did not become ready, or ended; with its last lines of output.
         """
         self.stop()
         if self.listens and connect_error(self.host, self.port) is None:
             raise CouldNotRun(f"port {self.port} is already served by somebody else")
-        run_setup(self._supervisor, self._setup, self._env, self._cwd)
+        if fresh:
+            run_setup(self._supervisor, self._setup, self._env, self._cwd)
         self._process = self._supervisor.start(
-            self._command, name=self.name, env=self._env, cwd=self._cwd
+            [*self.prefix, *self._command], name=self.name, env=self._env, cwd=self._cwd
         )
         try:
             self._wait(self._process)
@@ -119,6 +128,11 @@ class ProcessTarget:
         """End it with all that came from it; idempotent. Its output stays readable."""
         if self._process is not None:
             self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL for it and all that came from it; idempotent."""
+        if self._process is not None:
+            self._process.kill()
 
     def alive(self) -> bool:
         """Whether its process has not ended."""

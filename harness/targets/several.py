@@ -54,17 +54,20 @@ class SeveralProcesses:
         """Its processes."""
         return self._parts
 
-    def start(self) -> None:
+    def start(self, *, fresh: bool = True) -> None:
         """Start one after another; where one fails, none is left.
 
+        Args:
+            fresh: prepare first.
         Raises:
             CouldNotRun: one did not become ready, or ended meanwhile; it is named.
         """
         self.stop()
-        self._prepare()
+        if fresh:
+            self._prepare()
         try:
             for part in self._parts:
-                part.start()
+                part.start(fresh=fresh)
             self.check_alive()
         except BaseException:
             self.stop()
@@ -74,6 +77,11 @@ class SeveralProcesses:
         """End all, the youngest first; idempotent."""
         for part in reversed(self._parts):
             part.stop()
+
+    def kill(self) -> None:
+        """SIGKILL for all of them, the youngest first; idempotent."""
+        for part in reversed(self._parts):
+            part.kill()
 
     def alive(self) -> bool:
         """Whether none of them has ended."""
