@@ -209,8 +209,15 @@ class Breaker:
         if meaning == "ignored":
             return
         failed = meaning == "failed"
-        if self.mode == "open":
-            self._late_open(now_ns, failed=failed)
+        if self.defect == "uncounted trial keeps the count" and end == "uncounted" and ticket.trial:
+            row_from, results = self.row_from, list(self.results)
+            self._close()
+            self.row_from, self.results = row_from, results
+        elif self.mode == "open":
+            is_trial = ticket.trial and self.defect == "late trial closes"
+            self._late_open(now_ns, failed=failed, closes=is_trial)
+        elif self.defect == "late result undecided" and not is_current and self.mode == "half":
+            self.good += 1
         elif is_current or self.manner.late_counted:
             if self.mode == "half":
                 self._tried(now_ns, failed=failed)
@@ -357,10 +364,10 @@ class Breaker:
         else:
             self.mode = "half"
 
-    def _late_open(self, now_ns: int, *, failed: bool) -> None:
+    def _late_open(self, now_ns: int, *, failed: bool, closes: bool) -> None:
         if failed and self.manner.late_restarts:
             self.opened_ns = now_ns
-        elif not failed and self.defect == "late success closes":
+        elif not failed and (closes or self.defect == "late success closes"):
             self._close()
         elif failed and self.defect == "simultaneous failures wedge":
             self.recovery_ns *= 100
@@ -390,7 +397,9 @@ class Breaker:
         self.good += not failed
         self.bad += failed
         total = self.trials.successes or 1
-        if self.good + self.bad < total:
+        if self.good + self.bad < total or (
+            self.defect == "late result undecided" and self.good + self.bad > total
+        ):
             return
         share, rate = Fraction(self.bad, total), self.trials.rate or Fraction(1)
         if self.bad and (share > rate if self.manner.above and rate < 1 else share >= rate):

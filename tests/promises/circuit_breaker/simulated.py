@@ -232,6 +232,9 @@ DEFECTS: Final[dict[str, Sequence[list[Words]]]] = {
     "opens only once": (ROW, RATE, WITHIN),
     "wedged after closing": (ROW, RATE, WITHIN),
     "late success closes": (ROW, RATE, WITHIN),
+    "late trial closes": (ROW, RATE, WITHIN),
+    "late result undecided": (ROW, RATE, WITHIN),
+    "uncounted trial keeps the count": (ROW,),
 }
 
 
@@ -247,7 +250,9 @@ def drawn_defect(name: str, rng: Random) -> tuple[CircuitBreaker, Manner]:
         manner = replace(manner, cancelled="ignored")
     if name == "permit lost on uncounted":
         manner = replace(manner, trial_uncounted="ignored")
-    if name in {"K + 1", "racy permits"}:
+    if name == "uncounted trial keeps the count":
+        manner = replace(manner, uncounted="ignored", trial_uncounted="ok")
+    if name in {"K + 1", "racy permits", "late trial closes"}:
         manner = replace(manner, fewer=False)
     recovery_s = rng.choice((20, 30, 60, 120, 600))
     successes = rng.randint(2, 5)
@@ -262,6 +267,12 @@ def drawn_defect(name: str, rng: Random) -> tuple[CircuitBreaker, Manner]:
     }
     if name == "timeouts not counted":
         words["call_timeout"] = "5s"
+    if name == "late trial closes":
+        words["half_open"] = {"permits": permits + 1, "successes": successes}
+    if name == "late result undecided":
+        words["half_open"] = {"trials": successes, "rate": 0.5}
+    if name == "uncounted trial keeps the count":
+        words["half_open"] = {"permits": permits, "successes": 1}
     return promise(**words), manner
 
 
