@@ -208,12 +208,19 @@ class Breaker:
             self.given -= 1
         if meaning == "ignored":
             return
-        failed = meaning == "failed"
         if self.defect == "uncounted trial keeps the count" and end == "uncounted" and ticket.trial:
             row_from, results = self.row_from, list(self.results)
             self._close()
             self.row_from, self.results = row_from, results
-        elif self.mode == "open":
+        else:
+            yield from self._ended(ticket, now_ns, failed=meaning == "failed")
+
+    def _ended(
+        self, ticket: Ticket, now_ns: int, *, failed: bool
+    ) -> Generator[Until, int | None, None]:
+        """A result that means something, whenever its call began."""
+        is_current = ticket.generation == self.generation
+        if self.mode == "open":
             is_trial = ticket.trial and self.defect == "late trial closes"
             self._late_open(now_ns, failed=failed, closes=is_trial)
         elif self.defect == "late result undecided" and not is_current and self.mode == "half":

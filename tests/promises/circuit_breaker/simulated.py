@@ -18,7 +18,7 @@ from harness.promises.circuit_breaker.words import CircuitBreaker
 from harness.seeds import Seed
 from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Status, Verdict
-from tests.promises.circuit_breaker.breakers import Breaker, Manner, serve
+from tests.promises.circuit_breaker.breakers import Breaker, Manner, Meaning, serve
 from tests.promises.simulator import Simulator
 
 KIND: Final = CircuitBreakerKind()
@@ -248,10 +248,9 @@ def drawn_defect(name: str, rng: Random) -> tuple[CircuitBreaker, Manner]:
         manner = replace(manner, window="sliding")
     if name == "permit lost on cancel":
         manner = replace(manner, cancelled="ignored")
-    if name == "permit lost on uncounted":
-        manner = replace(manner, trial_uncounted="ignored")
-    if name == "uncounted trial keeps the count":
-        manner = replace(manner, uncounted="ignored", trial_uncounted="ok")
+    if name in {"permit lost on uncounted", "uncounted trial keeps the count"}:
+        means: Meaning = "ok" if name.startswith("uncounted") else "ignored"
+        manner = replace(manner, uncounted="ignored", trial_uncounted=means)
     if name in {"K + 1", "racy permits", "late trial closes"}:
         manner = replace(manner, fewer=False)
     recovery_s = rng.choice((20, 30, 60, 120, 600))
@@ -267,12 +266,12 @@ def drawn_defect(name: str, rng: Random) -> tuple[CircuitBreaker, Manner]:
     }
     if name == "timeouts not counted":
         words["call_timeout"] = "5s"
-    if name == "late trial closes":
-        words["half_open"] = {"permits": permits + 1, "successes": successes}
-    if name == "late result undecided":
-        words["half_open"] = {"trials": successes, "rate": 0.5}
-    if name == "uncounted trial keeps the count":
-        words["half_open"] = {"permits": permits, "successes": 1}
+    halves: dict[str, Words] = {
+        "late trial closes": {"permits": permits + 1, "successes": successes},
+        "late result undecided": {"trials": successes, "rate": 0.5},
+        "uncounted trial keeps the count": {"permits": permits, "successes": 1},
+    }
+    words["half_open"] = halves.get(name, words["half_open"])
     return promise(**words), manner
 
 
