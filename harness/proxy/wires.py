@@ -157,8 +157,8 @@ class Event:
         at_ns: the machine's monotonic clock.
         target_ns: the target's, where its clock is held; else the same.
         kind: ``open`` and ``shut`` of a listener; ``accept``, ``dial`` (has succeeded), ``dial_failed``,
-            ``hit`` (the first chunk of a link that a toxic did something to), ``end`` (of one direction),
-            ``close`` of a connection.
+            ``hit`` (the first chunk of a link that a toxic did something to), ``cut`` (a toxic ended a
+            direction), ``end`` (of a direction: all was written), ``close`` of a connection.
         proxy: the wire's name.
         connection: its number, or 0.
         stream: the direction, or empty.

@@ -1,0 +1,81 @@
+"""Pipes to splice through: bytes go from socket to socket without ever being ours."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from typing import Final
+
+__all__ = ["FLAGS", "Pipe", "Pipes"]
+
+FLAGS: Final = 0x01 | 0x02
+"""SPLICE_F_MOVE and SPLICE_F_NONBLOCK."""
+_WANTED_BYTES: Final = 1 << 18
+_MOST_LENT: Final = 256
+"""Together 64 MiB at most, which is what a user may have in pipes. Who gets none copies."""
+_MOST_KEPT: Final = 16
+
+
+class Pipe:
+    """A pipe and what is in it.
+
+    Attributes:
+        reads, writes: its two descriptors.
+        size_bytes: how many it holds at most.
+        fill_bytes: how many are in it.
+    """
+
+    __slots__ = ("fill_bytes", "reads", "size_bytes", "writes")
+
+    def __init__(self) -> None:
+        self.reads, self.writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        with suppress(OSError):  # this user has many already
+            fcntl.fcntl(self.writes, fcntl.F_SETPIPE_SZ, _WANTED_BYTES)
+        self.size_bytes: int = fcntl.fcntl(self.writes, fcntl.F_GETPIPE_SZ)
+        self.fill_bytes = 0
+
+    def drain(self) -> bytes:
+        """Take out all that is in it."""
+        parts = []
+        while self.fill_bytes:
+            parts.append(os.read(self.reads, self.fill_bytes))
+            self.fill_bytes -= len(parts[-1])
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """With what is in it."""
+        os.close(self.reads)
+        os.close(self.writes)
+
+
+class Pipes:
+    """Lends pipes to links while bytes of theirs move."""
+
+    def __init__(self) -> None:
+        self._kept: list[Pipe] = []
+        self._lent = 0
+
+    def lend(self) -> Pipe | None:
+        """An empty one, or None where there are none to be had."""
+        if self._lent >= _MOST_LENT:
+            return None
+        try:
+            pipe = self._kept.pop() if self._kept else Pipe()
+        except OSError:  # no descriptors left
+            return None
+        self._lent += 1
+        return pipe
+
+    def give_back(self, pipe: Pipe) -> None:
+        """One that was lent; where something is left in it, it is thrown away."""
+        self._lent -= 1
+        if pipe.fill_bytes or len(self._kept) >= _MOST_KEPT:
+            pipe.close()
+        else:
+            self._kept.append(pipe)
+
+    def close(self) -> None:
+        """Those that are not lent."""
+        while self._kept:
+            self._kept.pop().close()
