@@ -216,6 +216,58 @@ def demo(
     return demo(broken=broken, report=report)
 
 
+@app.command(
+    epilog="Example: `stormproof proxy --config toxiproxy.json`, and then any Toxiproxy client"
+)
+def proxy(
+    *,
+    host: Annotated[
+        str, typer.Option(help="where the API listens; whoever reaches it can cut your proxies")
+    ] = "localhost",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 is any free one")] = 8474,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON: the proxies to start with, as for POST /populate"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="of all draws; one is drawn and printed otherwise")
+    ] = None,
+    proxy_metrics: Annotated[
+        bool, typer.Option("--proxy-metrics", help="show bytes and hits on /metrics")
+    ] = False,
+    runtime_metrics: Annotated[
+        bool, typer.Option("--runtime-metrics", help="show this process on /metrics")
+    ] = False,
+    toxics: Annotated[
+        bool,
+        typer.Option("--toxics", help="create the toxics that come with proxies, in FILE too"),
+    ] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="a host, address or network (10.0.0.0/8) outside this machine that proxies may "
+            "lead to and requests may name; * is everything",
+        ),
+    ] = None,
+) -> int:
+    """Run the fault proxy alone, with Toxiproxy's HTTP API."""
+    from harness.cli.proxy import run_proxy  # noqa: PLC0415
+    from harness.proxy.serve import Settings, chosen_metrics  # noqa: PLC0415
+
+    return run_proxy(
+        Settings(
+            host=host,
+            port=port,
+            config=config,
+            seed=seed,
+            metrics=chosen_metrics(proxy=proxy_metrics, runtime=runtime_metrics),
+            allow=tuple(allow or ()),
+            with_toxics=toxics,
+        )
+    )
+
+
 @app.command(epilog="Example: `stormproof report stormproof-report`")
 def report(
     directory: Annotated[
