@@ -188,12 +188,12 @@ def _around(found: Counterexample) -> Iterator[Event]:
     calls = [every[index] for index in found.readings]
     first = min((call.written_seq for call in calls), default=0)
     last = max((call.answered_seq or call.written_seq for call in calls), default=-1)
-    away: dict[str, Event] = {}
+    away: dict[tuple[str, str], Event] = {}
     for event in found.history.events:
         if isinstance(event, FaultBegan) and event.seq < first:
-            away[event.dependency] = event
+            away[event.dependency, event.name] = event
         elif isinstance(event, FaultEnded) and event.seq < first:
-            away.pop(event.dependency, None)
+            away.pop((event.dependency, event.name), None)
     yield from away.values()
     for event in found.history.events:
         if not isinstance(event, Call) and first < event.seq < last:

@@ -12,7 +12,8 @@ from typing import Any, Final
 from harness.contract.load import LoadedContract
 from harness.counterexample import Saved
 from harness.errors import UsageError
-from harness.plan import Answering, Cut, Fire, Heal, Phase, Reaching, Release
+from harness.faults.process import TARGET
+from harness.plan import Answering, Cut, Fire, Heal, Inject, Phase, Reaching, Release
 from harness.runner.smallest import first_of, make_fresh_again
 from harness.runner.stage import Counterexample, Stage
 from harness.runner.world import ClockMode, World
@@ -85,6 +86,7 @@ def prepared(saved: Saved, loaded: LoadedContract, path: Path) -> LoadedContract
     steps = saved.trial.steps
     fired = {step.operation for step in steps if isinstance(step, Fire) and step.operation}
     away = {step.dependency for step in steps if isinstance(step, Cut | Heal)}
+    away |= {step.fault.subject for step in steps if isinstance(step, Inject)} - {TARGET}
     told = {step.dependency for step in steps if isinstance(step, Answering | Release | Reaching)}
     witnesses = {n for n, one in contract.dependencies.items() if one.kind == "witness"}
     for what, needed, known in (

@@ -11,8 +11,9 @@ from rich.markup import escape
 from harness.cli.forecast import forecast, planned
 from harness.contract.load import LoadedContract
 from harness.contract.model import Dependency
+from harness.faults.process import Fault, ProcessKilled
 from harness.gate.estimate import in_all_s
-from harness.plan import Answering, Cut, Kill, Reaching, Trial
+from harness.plan import Answering, Cut, Inject, Kill, Reaching, Trial
 from harness.plugin import BUDGET
 from harness.plugin.settings import budget_s, load_all
 from harness.units import NS_PER_S
@@ -87,8 +88,10 @@ def _planned(loaded: LoadedContract) -> list[Trial]:
 def faults(trials: Sequence[Trial]) -> Iterator[str]:
     """What plans take away or break, and how it is undone."""
     steps = [step for trial in trials for step in trial.steps]
-    for name in sorted({step.dependency for step in steps if isinstance(step, Cut)}):
-        yield f"faults   {name} is killed; undone by a restart on the same port, empty"
+    hurts: list[Fault] = [ProcessKilled(step.dependency) for step in steps if isinstance(step, Cut)]
+    hurts += [step.fault for step in steps if isinstance(step, Inject)]
+    for touches, undone_by in sorted({(fault.touches, fault.undone_by) for fault in hurts}):
+        yield f"faults   {touches}; undone by {undone_by}"
     scripted = {step.dependency for step in steps if isinstance(step, Answering)}
     for name in sorted(scripted):
         yield f"faults   {name} (a witness) fails, is late, holds and cuts as trials say; undone after each"

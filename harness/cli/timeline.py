@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from harness.cli.arrivals import Line, Sky, told
+from harness.faults.process import Fault, whose
 from harness.history import Call
-from harness.plan import Cut, Heal, Phase, Step, Wait
+from harness.plan import Cut, Heal, Inject, Lift, Phase, Step, Wait
 from harness.runner.flights import flies
 from harness.runner.stage import Counterexample
 from harness.units import format_seconds
@@ -23,6 +24,7 @@ def timeline(shown: Counterexample) -> Iterator[Line]:
     sent = [calls[index].sent_target_ns for step in shown.played.steps for index in step]
     begun = list(zip(shown.trial.steps, shown.played.steps, shown.played.began_ns, strict=False))
     origin_ns = min(sent, default=0)
+    faults = {step.name: step.fault for step in shown.trial.steps if isinstance(step, Inject)}
     sky = Sky(shown, origin_ns) if flies(shown.trial) else None
     for number, (step, indexes, began_ns) in enumerate(begun):
         if indexes and sky is not None:
@@ -30,7 +32,7 @@ def timeline(shown: Counterexample) -> Iterator[Line]:
         elif indexes:
             yield from _answers([calls[index] for index in indexes], origin_ns)
         else:
-            yield _happening(step, began_ns - origin_ns)
+            yield _happening(step, began_ns - origin_ns, faults)
         if sky is not None:
             yield from sky.after(number)
     if shown.played.ended is not None:
@@ -48,7 +50,7 @@ def _answers(calls: Sequence[Call], origin_ns: int) -> Iterator[Line]:
         yield _when(run[0], origin_ns), _who(run), _count(len(run)), _answer(run[0])
 
 
-def _happening(step: Step, since_ns: int) -> Line:
+def _happening(step: Step, since_ns: int, faults: Mapping[str, Fault]) -> Line:
     when = f"+{format_seconds(max(0, since_ns))}"
     match step:
         case Wait():
@@ -59,9 +61,18 @@ def _happening(step: Step, since_ns: int) -> Line:
             return when, step.dependency, "is killed", ""
         case Heal():
             return when, step.dependency, "is back, empty", ""
+        case Inject():
+            return when, whose(step.fault.subject), step.fault.word, ""
+        case Lift():
+            fault = faults.get(step.name)
+            return when, *(("", "nothing is lifted") if fault is None else _lifted(fault)), ""
         case _:
             who, what = told(step) or ("", "no call")
             return when, who, what, ""
+
+
+def _lifted(fault: Fault) -> tuple[str, str]:
+    return whose(fault.subject), fault.after
 
 
 def _when(call: Call, origin_ns: int) -> str:

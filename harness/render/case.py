@@ -73,6 +73,9 @@ class Happening(Part):
     dependency: str = ""
     fault: str = ""
     effect: int | None = None
+    name: str = ""
+    said: str = ""
+    doubt: str | None = None
     pids: tuple[int, ...] = ()
     threads: int = 0
     descriptors: int = 0

@@ -215,7 +215,7 @@ def _outages(line: Timeline, places: dict[int, float]) -> Iterator[Span]:
         yield Span(
             from_x=_at(places, outage.from_ns),
             to_x=_at(places, outage.to_ns) if outage.to_ns is not None else 100.0,
-            text=f"{outage.dependency} {outage.fault or 'down'}",
+            text=f"{outage.whom} {outage.fault}",
             ends=ended,
         )
 
@@ -252,7 +252,6 @@ def described(case: Case, line: Timeline) -> str:
         ]
         parts.append(f"at {' '.join(_time(column, line.decimals))}: {', '.join(kinds)}")
     parts += [
-        f"{outage.dependency} {outage.fault} from {seconds(outage.from_ns)}"
-        for outage in line.outages
+        f"{outage.whom} {outage.fault} from {seconds(outage.from_ns)}" for outage in line.outages
     ]
     return f"{count(len(case.calls), 'call')} in trial {case.trial.name}; " + "; ".join(parts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
+from harness.render.befell import after, befallen, counted, doubted, fault_of
 from harness.render.case import Case, Happening, ShownArrival, ShownCall
 from harness.render.text import count, decimals_of, seconds, shorten
 
@@ -247,19 +248,15 @@ def _around(case: Case, proved_ns: int | None) -> Iterator[tuple[int, _Told]]:
 
 
 def _event(event: Happening) -> tuple[str, str, str] | None:
-    name = shorten(event.dependency, 60)
     match event.event:
         case "FaultBegan":
-            counted = (
-                f"its effect was counted {count(event.effect, 'time')}" if event.effect else ""
-            )
-            return f"{name}: {event.fault or 'down'}", counted, "fault"
+            return f"{befallen(event)}: {fault_of(event)}", counted(event), "fault"
         case "FaultEnded":
-            return f"{name}: answers again", "", "fault"
+            return f"{befallen(event)}: {after(event)}", doubted(event), "fault"
         case "Resources":
-            counted = (
+            held = (
                 f"{event.threads:,} threads, {event.descriptors:,} descriptors, "
                 f"{event.connections:,} connections, {count(len(event.pids), 'process', 'processes')}"
             )
-            return "counted", counted, "move"
+            return "counted", held, "move"
     return None

@@ -148,14 +148,13 @@ def _rows(line: Timeline) -> Iterator[Line]:
 
 def _edges(outages: Sequence[Outage]) -> Iterator[tuple[int, int, Line]]:
     for outage in outages:
-        counted = f"its effect was counted {count(outage.effect, 'time')}" if outage.effect else ""
-        what = f"{outage.dependency}: {outage.fault or 'down'}"
+        what = f"{outage.whom}: {outage.fault}"
         time = seconds(outage.from_ns)
-        yield outage.from_ns, 0, Line(time=time, what=what, detail=counted, kind="fault")
+        yield outage.from_ns, 0, Line(time=time, what=what, detail=outage.counted, kind="fault")
         if outage.to_ns is not None:
             time = seconds(outage.to_ns)
-            back = f"{outage.dependency}: answers again"
-            yield outage.to_ns, 0, Line(time=time, what=back, detail="", kind="fault")
+            back = f"{outage.whom}: {outage.after}"
+            yield outage.to_ns, 0, Line(time=time, what=back, detail=outage.doubted, kind="fault")
 
 
 def _calls(column: Column, decimals: int) -> Line:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Final
 
+from harness.render.befell import after, befallen, counted, doubted, fault_of
 from harness.render.case import Case, Happening, Reading, ShownCall
 from harness.render.text import decimals_of
 
@@ -40,13 +41,22 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A dependency that was away; ``to_ns`` is None where it did not come back in time."""
+    """A dependency that was away, or something else that was hurt.
 
-    dependency: str
+    Attributes:
+        whom, fault: what people call it, and what it was.
+        counted: what was seen of that; may be empty.
+        to_ns: None where it was not undone in time.
+        after, doubted: what it did then, and why it was not in effect all the time.
+    """
+
+    whom: str
     fault: str
-    effect: int
+    counted: str
     from_ns: int
     to_ns: int | None
+    after: str = ""
+    doubted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,23 +189,29 @@ def _zone(group: _Group, window: tuple[int, int], borders: Sequence[int]) -> tup
 
 
 def _outages(events: Iterable[Happening], origin_ns: int, end_ns: int) -> Iterable[Outage]:
-    began: dict[str, Happening] = {}
+    began: dict[tuple[str, str], Happening] = {}
     for event in events:
         if event.target_ns is None or event.target_ns > end_ns:
             continue
+        key = event.dependency, event.name
         if event.event == "FaultBegan":
-            began[event.dependency] = event
-        elif event.event == "FaultEnded" and event.dependency in began:
-            yield _outage(began.pop(event.dependency), origin_ns, event.target_ns - origin_ns)
+            began[key] = event
+        elif event.event == "FaultEnded" and key in began:
+            yield replace(
+                _outage(began.pop(key), origin_ns),
+                to_ns=event.target_ns - origin_ns,
+                after=after(event),
+                doubted=doubted(event),
+            )
     for left in began.values():
-        yield _outage(left, origin_ns, None)
+        yield _outage(left, origin_ns)
 
 
-def _outage(event: Happening, origin_ns: int, to_ns: int | None) -> Outage:
+def _outage(event: Happening, origin_ns: int) -> Outage:
     return Outage(
-        dependency=event.dependency,
-        fault=event.fault,
-        effect=event.effect or 0,
+        whom=befallen(event),
+        fault=fault_of(event),
+        counted=counted(event),
         from_ns=(event.target_ns or 0) - origin_ns,
-        to_ns=to_ns,
+        to_ns=None,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.contract.words import Promise
 from harness.history import History
-from harness.plan import Cut, Played, Trial
+from harness.plan import Played, Trial, hurts
 from harness.promises import kinds
 from harness.promises.base import Kind, Surroundings, TrialResult
 from harness.runner.callers import can_call_from
+from harness.runner.doubted import doubted
 from harness.runner.flights import flies
 from harness.runner.play import Player, play_one
 from harness.runner.world import World
@@ -127,10 +128,12 @@ class Stage:
         self.world.check_alive()
         history = self.world.history()
         try:
-            return self.kind.judge(self.promise, self.around(), history, trial, played)
+            said = self.kind.judge(self.promise, self.around(), history, trial, played)
+            verdict = doubted(self.promise.kind, history, played, said.verdict)
+            return replace(said, verdict=verdict)
         except Exception as error:  # noqa: BLE001 (whatever it is, nobody is accused)
-            said = f"{trial.name} could not say: the checker failed ({error!r}); please report it"
-            return TrialResult(trial=trial, verdict=Verdict.unknown(said))
+            why = f"{trial.name} could not say: the checker failed ({error!r}); please report it"
+            return TrialResult(trial=trial, verdict=Verdict.unknown(why))
 
     def shown(self, trial: Trial, verdict: Verdict, played: Played) -> Counterexample:
         """What was seen, to be told, drawn and seen again."""
@@ -151,8 +154,8 @@ class Stage:
 
 
 def needs_world(trial: Trial) -> bool:
-    """Whether a trial takes the store away: nothing else may run meanwhile."""
-    return any(isinstance(step, Cut) for step in trial.steps)
+    """Whether a trial hurts the service or a store: nothing else may run meanwhile."""
+    return hurts(trial.steps)
 
 
 def can_play_together(promise: Promise, trials: Iterable[Trial]) -> bool:

@@ -13,7 +13,9 @@ from harness.plan import (
     Fire,
     Flight,
     Heal,
+    Inject,
     Jump,
+    Lift,
     Mark,
     Played,
     Send,
@@ -109,8 +111,8 @@ def tidy(steps: Iterable[Step | None]) -> Steps:
     """The same plan in its plainest form: equal neighbours joined, nothing without effect.
 
     Waits before the first step that acts do nothing in a fresh world, nor does anything after the
-    last call, unless calls stay under way; only what was cut can be healed, and a witness need not
-    be told twice.
+    last call, unless calls stay under way; only what was cut can be healed, only what was injected
+    lifted, and a witness need not be told twice.
     """
     plan, before = _tidied(steps), None
     while plan != before:
@@ -140,10 +142,12 @@ class _State:
 
     Attributes:
         away: those that are cut off.
+        hurts: names of the faults that last.
         scripts: what each witness was told last.
     """
 
     away: set[str] = field(default_factory=set)
+    hurts: list[str] = field(default_factory=list)
     scripts: dict[str, Script] = field(default_factory=dict)
 
     def stays(self, step: Step) -> bool:
@@ -156,6 +160,12 @@ class _State:
                 change = self.away.add if isinstance(step, Cut) else self.away.discard
                 change(step.dependency)
                 return self.away == before
+            case Inject():
+                self.hurts.append(step.name)
+            case Lift():
+                if step.name not in self.hurts:
+                    return True
+                self.hurts.remove(step.name)
             case Answering():
                 same = self.scripts.get(step.dependency, ()) == step.script
                 self.scripts[step.dependency] = step.script

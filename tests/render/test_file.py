@@ -50,5 +50,9 @@ def test_a_fault_that_had_begun_before_belongs_to_it() -> None:
     """A store that was down already is drawn; one that was healed again is not."""
     result = simulated()
     (outage,) = timeline(Case.model_validate(written(result, BEGAN))).outages
-    assert (outage.dependency, outage.effect, outage.to_ns) == ("store", 2, None)
+    assert (outage.whom, outage.counted, outage.to_ns) == (
+        "store",
+        "its effect was counted 2 times",
+        None,
+    )
     assert timeline(Case.model_validate(written(result, BEGAN, ENDED))).outages == ()
