@@ -7,6 +7,7 @@ moves only where a :class:`ClockMoved` says so. All times are integers in nanose
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -195,6 +196,8 @@ class Arrival:
         ended_ns, ended_target_ns, ended_wall_ns: when it was answered, cut, or the target was gone.
         reset: the target went away, or the witness cut it, with a reset.
         peer_port: from which port of the target's the connection came: its process holds the socket.
+        torn: after its status line the answer was cut off, or was of another length than announced:
+            its reader may take it for an answer or for a failure.
     """
 
     dependency: str
@@ -219,6 +222,7 @@ class Arrival:
     reset: bool = False
     answer_headers: Headers = ()
     peer_port: int | None = None
+    torn: bool = False
 
     def header(self, name: str) -> str | None:
         """Value of the first header of that name, in any case; None where it is missing."""
@@ -246,6 +250,24 @@ class History:
     def calls(self) -> tuple[Call, ...]:
         """The calls alone; their place in this tuple is their index everywhere else."""
         return tuple(event for event in self.events if isinstance(event, Call))
+
+
+def away(events: Iterable[Event]) -> Iterator[tuple[str, int, int]]:
+    """Which dependency could not be reached, from when to when on the machine's clock.
+
+    One that is away at the end is so until 2^62 ns.
+    """
+    since: dict[str, int] = {}
+    for event in events:
+        match event:
+            case FaultBegan():
+                since.setdefault(event.dependency, event.at_ns)
+            case FaultEnded() if event.dependency in since:
+                yield event.dependency, since.pop(event.dependency), event.at_ns
+            case TargetStarted():
+                yield from ((name, from_ns, event.at_ns) for name, from_ns in since.items())
+                since.clear()
+    yield from ((name, from_ns, 1 << 62) for name, from_ns in since.items())
 
 
 def event_to_json(event: Event | Arrival) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Record:
         self.ended_wall_ns: int | None = None
         self.reset = False
         self.peer_port: int | None = None
+        self.torn = False
 
     def row(self) -> list[Any]:
         """For JSON."""
@@ -100,6 +101,7 @@ class Book:
         record.status = reply.status
         record.answer_headers = headers
         record.head_target_ns = moment[1]
+        record.torn = reply.is_torn
         self._changed[record.number] = record
 
     def end(self, record: Record, state: str, moment: Moment, *, reset: bool = False) -> None:

@@ -50,6 +50,11 @@ class Reply:
         self._type = usual.content_type if answer.content_type is None else answer.content_type
         self._usual: Wire | None = None
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether it ends before its time, or not where it says."""
+        return self.answer.cut is not None or self.answer.length_off != 0
+
     def wire(self, method: str, *, keeps: bool, old: bool, wall_ns: int) -> Wire:
         """What is written to a request of this method.
 
