@@ -192,6 +192,11 @@ class Level:
         return self.inside + self.maybe
 
     @property
+    def everybody(self) -> tuple[Visit, ...]:
+        """All that it tells of."""
+        return self.taken + self.waiting + self.ghosts + self.refused + self.over
+
+    @property
     def under_way(self) -> int:
         """How many calls the service may be busy with."""
         return len(self.taken) + len(self.waiting) + len(self.ghosts) + self.busy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from harness.history import Arrival
 from harness.models.breaker.rules import SEEN_SUCCESSES
 from harness.plan import Fire
 from harness.promises.answer_form import lacking
@@ -13,8 +14,10 @@ from harness.promises.circuit_breaker.check import Facts, Search
 from harness.promises.circuit_breaker.plans import Phase
 from harness.promises.circuit_breaker.special import at_once, unreached
 from harness.promises.circuit_breaker.words import CircuitBreaker, HalfOpenWords
+from harness.units import NS_PER_MS
 from harness.verdict import Status
 
+_TIE_NS = 3 * NS_PER_MS
 _TANGLED = (
     "too tangled: too many orders of the calls explain what was seen; a quieter machine, a held clock, "
     "or fewer permits would settle it"
@@ -58,6 +61,24 @@ def _unread(facts: Facts) -> str | None:
             f"{stretch.unmatched} requests at {facts.promise.dependency} may be several calls'; let the "
             "service pass X-Request-ID on to it"
         )
+    if stretch.unseen:
+        return (
+            f"{len(stretch.unseen)} calls were made while {facts.promise.dependency} could not be reached, "
+            "and nobody saw whether they were tried or refused; a dependency that answers or resets would "
+            "settle it"
+        )
+    if any(_is_torn(each) for attempts in stretch.attempts.values() for each in attempts):
+        return (
+            f"{facts.promise.dependency} did not answer as long as it had announced, or broke off within "
+            "an answer: whether that is a failure is the service's to say; answers that are whole, or "
+            "never begun, would settle it"
+        )
+    if any(_in_doubt(facts, index) for index in stretch.attempts):
+        return (
+            f"an answer of {facts.promise.dependency} came when the service may just have given up waiting: "
+            "whether it counts for one or for a timeout cannot be seen; answers that come at another "
+            "instant would settle it"
+        )
     if facts.story.rejected and not facts.stretch.attempts and not _as_declared(facts):
         return (
             f"no call reached {facts.promise.dependency}, and nothing shows that the breaker refused "
@@ -76,6 +97,23 @@ def _unread(facts: Facts) -> str | None:
             "connection when it gives up"
         )
     return _several_connections(facts)
+
+
+def _is_torn(arrival: Arrival) -> bool:
+    return arrival.torn and arrival.state in {"answered", "cut"}
+
+
+def _in_doubt(facts: Facts, index: int) -> bool:
+    """Whether an attempt was answered at about the instant at which the service gives one up."""
+    timeout_ns = facts.promise.call_timeout
+    if timeout_ns is None:
+        return False
+    return any(
+        each.state in {"answered", "cut"}
+        and each.ended_target_ns is not None
+        and abs(each.ended_target_ns - each.target_ns - timeout_ns) <= _TIE_NS
+        for each in facts.stretch.attempts[index]
+    )
 
 
 def _answered_before(facts: Facts, index: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from harness.history import Arrival, Call, Event, History, Rested, TargetStarted
+from harness.history import Arrival, Call, Event, History, Rested, TargetStarted, away
 
 FOREVER: Final = 1 << 62
 
@@ -26,6 +26,8 @@ class Stretch:
         rests_target_ns: the same on the target's.
         until_ns: the end, on the machine's clock.
         unmatched: arrivals that may be several calls'.
+        unseen: calls that were under way while the dependency could not be reached, so that nobody
+            saw whether they tried it.
     """
 
     started: TargetStarted | None
@@ -37,6 +39,7 @@ class Stretch:
     rests_target_ns: tuple[int, ...]
     until_ns: int
     unmatched: int
+    unseen: tuple[int, ...] = ()
 
 
 def stretch(
@@ -74,6 +77,15 @@ def stretch(
         rests_target_ns=tuple(rest.target_ns for rest in rests),
         until_ns=until,
         unmatched=unmatched,
+        unseen=tuple(
+            index
+            for index, call in calls.items()
+            if any(
+                call.written_ns <= to_ns and (call.ended_ns or FOREVER) >= from_ns
+                for name, from_ns, to_ns in away(history.events)
+                if name == dependency
+            )
+        ),
     )
 
 

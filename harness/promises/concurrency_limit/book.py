@@ -72,6 +72,8 @@ class Book:
         busy: by rest, calls under way of other operations.
         exact: all arrivals are of one witness.
         rivals: other limits that the same calls may meet, each with its own keys.
+        unseen: calls that were under way while a dependency could not be reached: they may hold a
+            slot though nothing arrives.
     """
 
     terms: Terms
@@ -83,6 +85,7 @@ class Book:
     busy: dict[int, int] = field(default_factory=dict)
     exact: bool = True
     rivals: tuple[Book, ...] = ()
+    unseen: frozenset[int] = frozenset()
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
@@ -94,6 +97,18 @@ class Book:
             width=self.width,
             arrivals=self.terms.arrivals,
             busy=self.busy,
+        )
+
+    @cached_property
+    def told(self) -> tuple[Level, ...]:
+        """Those at which it is known who may hold a slot."""
+        gone = [v.sent_ns for v in self.visits if v.call in self.unseen and v.end == "left"]
+        until_ns = min(gone, default=NEVER)  # nobody sees when the service has done with those
+        return tuple(
+            each
+            for each in self.levels
+            if each.rest.at_ns < until_ns
+            and self.unseen.isdisjoint(visit.call for visit in each.everybody)
         )
 
     @cached_property

@@ -28,7 +28,7 @@ def doubt(book: Book) -> str | None:
             f"the service serves {book.width} calls at once, on an operation without this limit too; "
             "more workers, or a larger pool, would settle it"
         )
-    for level in book.levels:
+    for level in book.told:
         theirs = any(book.by_rival(v, level.since_ns, level.rest.at_ns) for v in level.waiting)
         for key in () if theirs else {visit.key for visit in level.waiting}:
             taken = sum(visit.key == key for visit in level.taken)
@@ -86,7 +86,7 @@ def _excess(book: Book, key: str, crowd: Crowd) -> Break:
 def _at_rest(book: Book) -> Iterator[Break]:
     """A free slot beside one who waits; more waiting than may."""
     terms = book.terms
-    for level in book.levels:
+    for level in book.told:
         hands = level.served(book.width) - len(level.taken) - len(level.ghosts) - level.busy
         for key in sorted({visit.key for visit in level.waiting}):
             waiting = [visit for visit in level.waiting if visit.key == key]
@@ -110,7 +110,7 @@ def _at_rest(book: Book) -> Iterator[Break]:
 
 def _refused_early(book: Book) -> Iterator[Break]:
     """A refusal while slots are free, or places to wait; of one who had waited, see :func:`_late`."""
-    for level in book.levels:
+    for level in book.told:
         for visit in level.refused:
             ended_ns = visit.ended_ns or level.rest.at_ns
             if visit.sent_ns <= level.since_ns or book.by_rival(visit, visit.sent_ns, ended_ns):
@@ -165,7 +165,7 @@ def _late(book: Book) -> Iterator[Break]:
     if terms.queue is None and terms.queue_timeout_ns is None:
         return
     seen: set[int] = set()
-    for level in book.levels:
+    for level in book.told:
         if level.under_way > max(book.width, level.served(book.width)):
             continue  # some may not have been taken up yet
         seen.update(visit.call for visit in level.waiting)
@@ -195,7 +195,7 @@ def _out_of_order(book: Book) -> Iterator[Break]:
     """One who came later is inside, and one who was seen to wait before it came waits still."""
     if not book.terms.fifo or book.terms.each > 1 or book.rivals:
         return
-    for level in book.levels:
+    for level in book.told:
         if level.under_way > max(book.width, level.served(book.width)):
             continue
         entered = [v for v in level.taken if level.since_ns < v.entered_ns <= level.rest.at_ns]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from harness.history import History, Rested
+from harness.history import History, Rested, away
 from harness.models.slots import NEVER, Rest, Rests, Visit, crowds
 from harness.plan import Kill, Played, Trial
 from harness.promises.base import Surroundings
@@ -46,7 +46,7 @@ class Scene:
     def beyond_limit(self) -> list[Visit]:
         """Of the strange ones, those that came when all slots were certainly taken, and all places."""
         terms, found = self.book.terms, list[Visit]()
-        for level in self.book.levels:
+        for level in self.book.told:
             for visit in level.over:
                 if visit.call not in self.strange or visit.sent_ns <= level.since_ns:
                     continue
@@ -87,6 +87,7 @@ def scene(
         busy=_busy(promise, facts, rests),
         exact=len({each.dependency for each in facts.arrivals}) <= 1,
         rivals=tuple(_rivals(promise, around, facts, rests, from_ns)),
+        unseen=_unseen(near, history, around),
     )
     return Scene(
         book=book,
@@ -96,6 +97,19 @@ def scene(
         control=control,
         untold=facts.untold(_asking(promise, around, facts)),
         strange={v.call: v.way for v in near if v.end == "strange" and v.sent_ns >= from_ns},
+    )
+
+
+def _unseen(visits: Iterable[Visit], history: History, around: Surroundings) -> frozenset[int]:
+    """The calls that were under way while a witness could not be reached."""
+    kinds = {name: each.kind for name, each in around.dependencies.items()}
+    spans = [each for each in away(history.events) if kinds.get(each[0]) == "witness"]
+    return frozenset(
+        visit.call
+        for visit in visits
+        if any(
+            visit.sent_ns <= to_ns and visit.finished_ns >= from_ns for _, from_ns, to_ns in spans
+        )
     )
 
 

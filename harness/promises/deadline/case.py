@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from harness.models.slots import NEVER
-from harness.plan import CountResources, Leave, Trial
+from harness.plan import CountResources, Fire, Leave, Trial
 from harness.promises.answer_form import Form, lacking
 from harness.promises.base import Surroundings
 from harness.promises.deadline import leaking, sentences
@@ -51,6 +51,9 @@ class Case:
         self.counts = any(isinstance(step, CountResources) for step in trial.steps)
         self.leaves = any(isinstance(step, Leave) for step in trial.steps)
         self.groups = {index: name for name, calls in seen.groups.items() for index in calls}
+        fires = [step for step in trial.steps if isinstance(step, Fire)]
+        self.slow = {step.group for step in fires if step.slow}
+        self.half = {step.group for step in fires if step.part == "half"}
 
     def findings(self) -> tuple[list[Finding], list[str]]:
         """All proofs, and all doubts about single calls."""
@@ -104,17 +107,19 @@ class Case:
 
     def _judged(self, index: int, span: Span) -> Broken | str | None:
         group = self.groups.get(index, "")
-        if group == "slow" or (self.leaves and group.startswith(PROBE)):
+        if self.seen.calls[index].operation not in self.promise.operation:
             return None
-        if group == "half":
+        if group in self.slow or (self.leaves and group.startswith(PROBE)):
+            return None
+        if group in self.half and self.promise.slow_client is None:
+            return None
+        if group in self.half:
             closes = Terms(
                 within_ns=self.terms.within_ns,
                 closes=True,
                 resolution_ns=self.terms.resolution_ns,
             )
             return judged(closes, span, self.promise.slow_client)
-        if group == QUICK:
-            return None
         if len(self.seen.groups.get(group, ())) > 1:
             return self._of_many(index, span)
         return judged(self.terms, span, quick=self._quick())
@@ -135,7 +140,7 @@ class Case:
 
     def _finding(self, index: int, span: Span, found: Broken) -> Finding:
         looked_ns = max((span.idle_ns or span.sent_ns) - span.sent_ns, 0)
-        if self.groups.get(index) == "half":
+        if self.groups.get(index) in self.half:
             within_ns = self.promise.slow_client or 0
             half, said = "slow_client", sentences.slow_client(found, within_ns, looked_ns)
         else:

@@ -8,10 +8,12 @@ from harness.models.backoff.law import Law, Span
 from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries, replaced
 from harness.promises.retry.parts import IDEMPOTENT
 from harness.promises.retry.words import Retry
-from harness.units import NS_PER_S
+from harness.units import NS_PER_MS, NS_PER_S
 
 PATIENCE_NS: Final = 60 * NS_PER_S
 """Where no wait is declared: who has given its caller a failure and not asked for so long gave up."""
+_AT_ONCE_NS: Final = 20 * NS_PER_MS
+"""Nobody gives an attempt up as soon as that."""
 _ALWAYS: Final = 503
 _LONGEST_WAITS: Final = 10
 
@@ -40,6 +42,16 @@ def repeats(promise: Retry, attempt: Attempt) -> bool | None:
     if promise.never_on is not None and outcome in promise.never_on:
         return False
     return True if outcome == _ALWAYS else None
+
+
+def may_be_too_late(promise: Retry, attempt: Attempt) -> bool:
+    """Whether the service may have given the attempt up at the instant at which its answer came."""
+    if attempt.ended_ns is None:
+        return False
+    took_ns = attempt.ended_ns[1] - attempt.arrived_ns
+    if promise.call_timeout is None:
+        return took_ns > _AT_ONCE_NS
+    return took_ns > promise.call_timeout - _AT_ONCE_NS
 
 
 def longest_ns(law: Law, waits: int) -> float:

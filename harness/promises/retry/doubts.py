@@ -83,7 +83,9 @@ def _silent(case: Case, trial: Trial, played: Played) -> str | None:
     """A call of which nothing reached the witness."""
     reached = {tries.call for tries in case.tries if tries.attempts}
     for step, calls in zip(trial.steps, played.steps, strict=False):
-        if isinstance(step, Fire) and not reached.issuperset(calls):
+        if not isinstance(step, Fire) or step.operation not in (None, *case.promise.operation):
+            continue
+        if not reached.issuperset(calls):
             if step.group == "refused":
                 return "no attempt came once the refused connection was open again"
             return f"no request arrived for the call of `{step.group}`"

@@ -57,7 +57,8 @@ def read(
 ) -> Read:
     """The attempts of a playing's own calls, as far as they came before the plan ended."""
     calls = history.calls
-    own = sorted({index for step in played.steps for index in step})
+    fired = {index for step in played.steps for index in step}
+    own = sorted(index for index in fired if calls[index].operation in promise.operation)
     if not own:
         return Read(dependency, (), (), 0, 0, 0)
     end_ns = played.at_ns[-1] if played.at_ns else max(a.at_ns for a in history.arrivals or ()) + 1
@@ -189,7 +190,8 @@ class _View:
         ended = arrival.ended_ns is None or arrival.ended_ns <= self.end_ns
         state = arrival.state if ended else "held"
         header = next((v for k, v in arrival.answer_headers if k == "retry-after"), None)
-        told = header is not None and state == "answered" and arrival.status in _ADVISING
+        told = header is not None and state == "answered"  # with other statuses some heed it too
+        advises = told and arrival.status in _ADVISING
         outcome, span_ns = self._outcome(arrival, state, after)
         key = self.promise.idempotency_key
         return Attempt(
@@ -200,7 +202,7 @@ class _View:
             outcome=outcome,
             use=arrival.use,
             key=arrival.header(key) if key else None,
-            advice=retry_after(header, arrival.wall_ns) if told and header is not None else None,
+            advice=retry_after(header, arrival.wall_ns) if advises and header else None,
             told=told,
             ended_wall_ns=arrival.ended_wall_ns if state != "held" else None,
             at_ns=arrival.at_ns,
@@ -214,7 +216,7 @@ class _View:
         arrived, timeout = arrival.target_ns, self.promise.call_timeout or 0
         ended = arrived if arrival.ended_target_ns is None else arrival.ended_target_ns
         if state == "answered":
-            return arrival.status or 0, (ended, ended)
+            return (TORN if arrival.torn else arrival.status or 0), (ended, ended)
         if state == "cut":
             return (CONNECTION if arrival.status is None else TORN), (ended, ended)
         if state == "gone":

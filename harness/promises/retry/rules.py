@@ -19,6 +19,7 @@ from harness.promises.retry.demand import (
     fits,
     is_told,
     keyed,
+    may_be_too_late,
     repeats,
 )
 from harness.promises.retry.parts import IDEMPOTENT
@@ -94,6 +95,8 @@ def _forbidden(case: Case, tries: Tries) -> Iterator[Finding]:
     promise = case.promise
     for k, (one, two) in enumerate(pairwise(tries.attempts), start=1):
         if replaced(one, two, promise.slack.late_ns) or repeats(promise, one) is not False:
+            continue
+        if may_be_too_late(promise, one):
             continue
         count = len(tries.attempts)
         if one.is_success:

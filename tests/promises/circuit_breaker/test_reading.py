@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.history import Arrival, FaultBegan, History
 from harness.plan import Answering, Fire, Leave, Release, Step, Trial, Wait
+from harness.promises.circuit_breaker.kind import CircuitBreakerKind
 from harness.promises.circuit_breaker.matching import stretch
 from harness.promises.circuit_breaker.numbers import rules_of
 from harness.promises.circuit_breaker.reading import Reader, Story
@@ -23,7 +25,7 @@ from tests.promises.circuit_breaker.services import (
     each_attempt,
     limited,
 )
-from tests.promises.circuit_breaker.simulated import Result, promise, verify
+from tests.promises.circuit_breaker.simulated import Result, around, promise, verify
 from tests.promises.simulator import Serve, Simulator
 
 FAIL = Answering(dependency="search", script=always(Answer(status=503)))
@@ -145,6 +147,61 @@ def test_a_service_that_does_not_call_its_dependency() -> None:
     assert "no failure reached search" in found.verdict.reason
 
 
+def _as_it_was(history: History) -> History:
+    return replace(history, arrivals=tuple(_good(each) for each in history.arrivals))
+
+
+def _good(arrival: Arrival) -> Arrival:
+    return replace(arrival, state="answered", status=200)
+
+
+def _torn(history: History) -> History:
+    arrivals = tuple(replace(_good(each), torn=True) for each in history.arrivals)
+    return replace(history, arrivals=arrivals)
+
+
+def _too_late(history: History) -> History:
+    arrivals = [_good(each) for each in history.arrivals]
+    late_ns = arrivals[1].target_ns + 5 * NS_PER_S
+    arrivals[1] = replace(arrivals[1], ended_target_ns=late_ns)
+    return replace(history, arrivals=tuple(arrivals))
+
+
+def _away(history: History) -> History:
+    began = FaultBegan(
+        seq=0,
+        at_ns=history.arrivals[-1].at_ns,
+        target_ns=0,
+        dependency="search",
+        fault="refused",
+        effect=1,
+    )
+    arrivals = tuple(_good(each) for each in history.arrivals[:2])
+    return History((*history.events[:1], began, *history.events[1:]), arrivals)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_as_it_was, None),
+        (_torn, "broke off within an answer"),
+        (_too_late, "may just have given up"),
+        (_away, "nobody saw whether they were tried"),
+    ],
+)
+def test_failures_that_only_the_service_sees_accuse_nobody(
+    change: Callable[[History], History], reason: str | None
+) -> None:
+    """It opened after three: answers that were not whole, came too late, or connects that failed."""
+    its = promise(call_timeout="5s")
+    trial = Trial(name="T", purpose="", steps=(FAIL, fire(4)), fresh="restart")
+    history, played = simulator(serve, call_timeout="5s").play(trial)
+    scene = around(its, Seed(1).stream("plans"))
+    found = CircuitBreakerKind().judge(its, scene, change(history), trial, played).verdict
+    assert found.status is (Status.BROKEN if reason is None else Status.UNKNOWN), found
+    assert reason is None or reason in found.reason
+
+
 def test_another_promises_refusals_accuse_nobody() -> None:
     """A call that a rate limit may have refused says nothing of the breaker."""
     its = promise()
@@ -152,9 +209,6 @@ def test_another_promises_refusals_accuse_nobody() -> None:
     world = simulator(limited)
     trial = Trial(name="T", purpose="", steps=(FAIL, fire(4)), fresh="restart")
     history, played = world.play(trial)
-    from harness.promises.circuit_breaker.kind import CircuitBreakerKind
-    from tests.promises.circuit_breaker.simulated import around
-
     scene = replace(around(its, Seed(1).stream("plans")), promises=(its, other))
     found = CircuitBreakerKind().judge(its, scene, history, trial, played)
     assert found.verdict.status is Status.UNKNOWN

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from harness.contract.words import Promise
+from harness.history import FaultBegan, FaultEnded
+from harness.plan import Fire, Leave, Reaching, Trial, Wait
 from harness.promises.base import Surroundings, TrialResult
 from harness.promises.circuit_breaker.words import CircuitBreaker
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.promises.rate_limit.words import RateLimit
+from harness.units import NS_PER_S
 from harness.verdict import Status
 from tests.promises.concurrency_limit.services import Limiter, Policy
 from tests.promises.concurrency_limit.test_simulated import KIND, around, promise, verify
@@ -52,6 +55,31 @@ def test_a_narrow_service_is_never_accused(width: int, control: bool) -> None:
     assert verdict.status is Status.UNKNOWN, verdict
     assert "would settle it" in verdict.reason
     assert f"serves {width} calls at once" in verdict.reason or not control
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_calls_hold_slots_while_nobody_can_see_them_arrive(seen: bool) -> None:
+    """A dependency that cannot be connected to: it looks as if nobody were let in."""
+    made = promise(**WORDS)
+    steps = (
+        Reaching("model", "black_hole"),
+        Fire(group="any-1", times=6, fresh=True),
+        Reaching("model", "open"),
+        Leave(group="any-1"),
+        Wait(ns=NS_PER_S),
+    )
+    trial = Trial(name="any", purpose="", steps=steps)
+    world = World(Limiter(replace(POLICY, width=12)), Random(5))
+    played = world.play(trial)
+    history = world.history()
+    if not seen:
+        told = {"seq": 0, "target_ns": 0, "dependency": "model"}
+        began = FaultBegan(at_ns=played.at_ns[0], fault="black_hole", effect=1, **told)  # type: ignore[arg-type]
+        ended = FaultEnded(at_ns=played.at_ns[2], data_kept=True, **told)  # type: ignore[arg-type]
+        history = replace(history, events=(*history.events, began, ended))
+    where = around(made, Random(1))
+    found = KIND.judge(made, where, history, trial, played).verdict
+    assert found.status is (Status.BROKEN if seen else Status.UNKNOWN), found
 
 
 @pytest.mark.parametrize("control", [True, False])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
-from harness.plan import Trial
+from harness.plan import Answering, Fire, Jump, Trial
 from harness.promises.base import TrialResult
 from harness.promises.deadline.reading import read
+from harness.script import HOLD, Answer, always
 from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Status, Verdict
 from tests.promises.deadline.services import Timed, Work, bounded
@@ -54,6 +56,24 @@ def test_half_requests_need_their_word() -> None:
     names = {each.name: each for each in KIND.trials(made, around(made, rng))}
     assert "`slow_client` is not declared" in str(names["T8 half request"].cannot)
     assert not names["T8 half request"].needed
+
+
+@pytest.mark.parametrize("group", ["half", "any-0"])
+@pytest.mark.parametrize("how", [{"part": "half"}, {"slow": True}, {"operation": "other"}])
+def test_what_nobody_promised_is_not_judged(group: str, how: dict[str, Any]) -> None:
+    """Whatever their group is called: half a request, a client that dawdles, another operation."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    beside = "operation" in how
+    slow = replace(bounded(D_NS), total_ns=9 * D_NS) if beside else bounded(D_NS)
+    answer = HOLD if beside else Answer(delay_ns=4 * NS_PER_S)
+    late = Answering(dependency="model", script=always(answer))
+    steps = (late, Fire(group=group, **how), Jump(most_ns=20 * D_NS))
+    trial = Trial(name="any", purpose="", steps=steps)
+    world = World(Timed(slow), rng, operations=("search",))
+    played = world.play(trial)
+    found = KIND.judge(made, where, world.history(), trial, played).verdict
+    assert found.status is Status.UNKNOWN, found
 
 
 def test_several_dependencies_fail_together_and_in_turn() -> None:

@@ -211,15 +211,46 @@ def test_who_lets_go_late_is_not_accused() -> None:
 
 
 def test_retry_after_comes_from_the_scripted_answer() -> None:
-    """Seconds of a 503 count, of a 500 they do not; garbage counts as told and is not read."""
+    """Seconds of a 503 count; of a 500, as garbage, they are told and not read: heeding them is honest."""
 
     def told(value: str, status: int = 503) -> Any:
         answer = arrival(11, "a", status=status, answer_headers=(("retry-after", value),))
         return seen(TWO[:1], answer, own=1).tries[0].attempts[0]
 
     assert told("7").advice.delta_ns == 7 * NS_PER_S
-    assert told("7", 500).told is False
+    assert (told("7", 500).told, told("7", 500).advice) == (True, None)
     assert (told("soon").told, told("soon").advice) == (True, None)
+
+
+def test_an_answer_that_is_not_whole_may_be_repeated() -> None:
+    """It is a success for who reads its status, and a failure for who reads all that was announced."""
+    calls = (call(0, 10, 100, token="a"),)
+    for torn, half in ((True, set()), (False, {"success"})):
+        first = arrival(11, "a", status=200, torn=torn, ended_ns=11, ended_target_ns=11_000)
+        found = seen(calls, first, arrival(40, "a", status=200), own=1)
+        assert {one.half for one in broken(Case(promise(), found.tries))} == half
+
+
+def test_an_answer_may_come_at_the_instant_of_a_timeout() -> None:
+    """Whoever waits for it may just have given up; only an answer at once is surely taken."""
+    for took_ns, declared, half in (
+        (0, None, {"success"}),
+        (5 * NS_PER_S, None, set()),
+        (5 * NS_PER_S, "5s", set()),
+        (4 * NS_PER_S, "5s", {"success"}),
+    ):
+        shown = tries("GET 200", "+100 GET 200")
+        one = replace(shown.attempts[0], arrived_ns=shown.attempts[0].arrived_ns - took_ns)
+        shown = replace(shown, attempts=(one, *shown.attempts[1:]))
+        words = promise() if declared is None else promise(call_timeout=declared)
+        assert {each.half for each in broken(Case(words, (shown,)))} == half, (took_ns, declared)
+
+
+def test_calls_of_other_operations_are_not_looked_at() -> None:
+    """A plan may call what is never repeated, and fail it."""
+    beside = replace(call(1, 200, 300, token="b"), operation="other")
+    found = seen((TWO[0], beside), arrival(11, "a"), arrival(210, "b"))
+    assert [each.call for each in found.tries] == [0]
 
 
 def test_on_a_running_clock_only_too_early_is_proved() -> None:
