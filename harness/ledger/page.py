@@ -19,10 +19,11 @@ class Page:
     """
 
     def __init__(self, path: str, flags: int = 0) -> None:
-        wanted = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | flags
+        wanted = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | flags
         self.path = path
         self._handle = os.open(path, wanted, 0o600)
-        self._torn = False
+        size = os.fstat(self._handle).st_size
+        self._torn = size > 0 and os.pread(self._handle, 1, size - 1) != b"\n"
 
     def write(self, line: str) -> None:
         """Add a line, in one write.

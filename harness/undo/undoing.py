@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 END_S = 10.0
 _POLL_S = 0.01
-_STARTING_S = 0.5
+_STARTING_S = 1.0
 
 
 class Undoing:

@@ -183,6 +183,55 @@ def test_folders_that_forbid_everything() -> None:
     assert status == 0
 
 
+def test_the_youngest_is_undone_first(tmp_path: Path) -> None:
+    """What stands in a folder goes before the folder; the ledger, cut in mid-line, tells what was done."""
+    folder, file = tmp_path / "folder", tmp_path / "folder" / "file"
+    folder.mkdir()
+    file.write_text("")
+    entries = [reaper.directory_entry(str(folder)), f"file {file.stat().st_ino} {file}"]
+    book = tmp_path / "test.ledger"
+    book.write_text("\n".join(["stormproof-ledger 1 test 1:2:3:4:5:6 -", *entries, "group 0 x"]))
+    read = book.open()
+    reap(f"ledger {book}", *entries[:1])  # the second stands in the file alone
+    assert not folder.exists()
+    assert not book.exists()
+    written = read.read().split("\n")[3:]
+    read.close()
+    assert written == ["group 0 x~", *(f"undone {entry}" for entry in entries[::-1]), "done", ""]
+
+
+def test_what_is_about_to_be_made(tmp_path: Path) -> None:
+    """Without its number a folder is known by the run's name in its own; another is left alone."""
+    for name in ("stormproof-test", "stormproof-other"):
+        (tmp_path / name).mkdir()
+    reap(*(f"directory 0 {path}" for path in tmp_path.iterdir()))
+    assert [path.name for path in tmp_path.iterdir()] == ["stormproof-other"]
+
+
+def test_who_was_about_to_start() -> None:
+    """A fork that has not got its program yet has no marker: it is waited for."""
+    marks = {"STORMPROOF_RUN": "test", "STORMPROOF_PROCESS": "7"}
+    with start_reaper() as process:
+        assert process.stdin is not None
+        process.stdin.write(b"starting 7\n")
+        process.stdin.close()
+        with waiting(**marks) as ours:
+            assert ours.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_stopped_process(stranger: Stranger, ours: bool) -> None:
+    """Somebody else's is continued; one of ours is killed."""
+    stopped = reaper.process_entry("stopped", stranger.pid)
+    assert stopped is not None
+    stranger.send_signal(signal.SIGSTOP)
+    assert until(lambda: (seen := reaper.look(stranger.pid)) is not None and seen.state == "T")
+    reap(stopped.replace("stopped", "group") if ours else "", stopped)
+    seen = reaper.look(stranger.pid)
+    assert seen is not None
+    assert seen.state == ("Z" if ours else "S")
+
+
 def test_a_directory_that_was_replaced_is_left_alone(tmp_path: Path) -> None:
     """The path alone is no proof: what stands there now is not what was registered."""
     ours, kept = tmp_path / "ours", tmp_path / "kept"

@@ -314,3 +314,43 @@ def test_no_folder_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CouldNotRun, match=r"/no/where: No such file.*TMPDIR"):
         Supervisor()
     assert open_files() == before
+
+
+READ_ONLY = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+
+
+@pytest.mark.skipif(
+    subprocess.run([*READ_ONLY, "true"], capture_output=True, check=False).returncode != 0,
+    reason="no user namespaces here",
+)
+@pytest.mark.parametrize("places", [["/var/tmp"], ["/var/tmp", "/tmp"]])
+def test_a_temporary_folder_that_is_read_only(repository: Path, places: list[str]) -> None:
+    """Another is taken; where none can be written, the message says what to set."""
+    code = """
+from harness.supervisor import Supervisor
+with Supervisor() as supervisor:
+    print(supervisor.directory.parent)
+"""
+    mounts = " && ".join(f"mount -t tmpfs -o ro none {place}" for place in places)
+    done = subprocess.run(
+        [*READ_ONLY, f'{mounts} && exec "$@"', "sh", sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "TMPDIR": places[0], "HOME": str(Path.home())},
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if len(places) == 1:
+        assert (done.returncode, done.stdout) == (0, "/tmp\n"), done.stderr
+    else:
+        assert "/tmp: Read-only file system" in done.stderr
+        assert "set TMPDIR to a folder that can be written" in done.stderr
+
+
+def test_what_a_program_hid_is_told(supervisor: Supervisor) -> None:
+    """A deaf daemon that is left when its program ends is killed, and the notes say so."""
+    (daemon,) = start_all(supervisor, ["daemon"])
+    daemon.stop(grace_s=0.01)
+    assert supervisor.notes == [
+        "daemon had moved 1 process to sessions of their own, deaf to SIGTERM; they were killed"
+    ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import reaper
+from harness.sweep import gather, sweep
 from harness.targets.ports import connect_error
 from tests.supervisor.conftest import carriers, program
 from tests.witness.conftest import until
@@ -43,8 +44,10 @@ def test_after_kill_9_of_its_owner_nothing_is_left(repository: Path, reaper_live
         assert until(lambda: not carriers(run_id))
         assert until(lambda: connect_error("127.0.0.1", int(port)) is not None)
         assert not reaper_lives or until(lambda: not Path(folder).exists())
+        assert not reaper_lives or until(lambda: run_id not in {run.name for run in gather()})
     if not reaper_lives:
-        reaper.remove(folder, Path(folder).lstat().st_ino)
+        sweep(next(run for run in gather() if run.name == run_id))
+        assert not Path(folder).exists()
 
 
 def is_reaper(pid: int, run_id: str) -> bool:
