@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -15,9 +15,9 @@ from harness.plan import Trial
 from harness.runner.flights import flies
 from harness.runner.stage import Counterexample, Stage, can_play_together, needs_world
 from harness.runner.times import NotAtRest
-from harness.shrink.guesses import first_steps, guesses
+from harness.shrink.proof import Playing, suggested
 from harness.shrink.reduce import Enough
-from harness.shrink.shrink import shrink
+from harness.shrink.shrink import PLAYS_MOST, Manner, shrink
 from harness.shrink.unroll import Steps, unrolled
 from harness.units import NS_PER_S
 from harness.verdict import Status, Verdict
@@ -55,20 +55,45 @@ def smallest(
     calls = replace(found.trial, steps=whole).calls
     frozen_worlds = _WORLDS if calls <= _COSTLY_CALLS else _COSTLY_WORLDS
     worlds = frozen_worlds if stage.world.time.mode == "frozen" else 1
-    wire = _Wire(stage, found, found.verdict.findings[0].half, deadline_s, worlds)
-    shrunk = partial(
-        shrink,
-        (*wire.suggested(found), whole),
-        wire.play,
-        worlds=worlds,
-        bold=flies(found.trial),
-        last=wire.play_last,
-        suggest=wire.suggested,
-    )
-    made = (shrunk(steady=True) if steady else None) or shrunk(steady=False)
-    if made is None or made.plan == whole:
+    lived = _Wire(stage, found.trial, found.verdict.findings[0].half, deadline_s)
+    starts = (*lived.suggested(found), whole)
+    for manner, wire, last in _ways(lived, steady=steady):
+        made = shrink(
+            starts,
+            wire.on_the_way(worlds + 1),
+            manner=manner,
+            worlds=worlds,
+            last=last.play,
+            suggest=wire.suggested,
+        )
+        if made is not None:
+            break
+    else:
         return found
-    return replace(made.shown, shrunk_from=(len(whole), calls))
+    return found if made.plan == whole else replace(made.shown, shrunk_from=(len(whole), calls))
+
+
+def _ways(lived: _Wire, *, steady: bool) -> Iterator[tuple[Manner, _Wire, _Wire]]:
+    """How it is tried, until something is found: the manner, and where plans and last proof are played.
+
+    Where calls stay under way the last proof begins with a target that was just started: a service
+    that loses places, or gives one back twice, keeps what earlier plans have done to it. If that has
+    led astray, or the trial asks for it, each plan begins so. What shows only in a target that has
+    lived, or only now and then, is tried at last.
+    """
+    flying = flies(lived.trial)
+    fresh = replace(lived, trial=replace(lived.trial, fresh="restart"))
+    if steady and flying:
+        if lived.trial.fresh != "restart":
+            yield "bold", replace(lived, deadline_s=_halfway_s(lived.deadline_s)), fresh
+        yield "bold", fresh, fresh
+    if steady:
+        yield "careful", lived, lived
+    yield "now and then", lived, lived
+
+
+def _halfway_s(deadline_s: float) -> float:
+    return (time.monotonic() + deadline_s) / 2
 
 
 @dataclass(slots=True)
@@ -76,61 +101,37 @@ class _Wire:
     """Plays smaller plans for real.
 
     Attributes:
-        worlds: so many playings the last proof needs; time is set aside for twice as many.
+        trial: what is played, with other steps.
+        half: what it must break.
     """
 
     stage: Stage
-    found: Counterexample
+    trial: Trial
     half: str
     deadline_s: float
-    worlds: int
     _numbers: Iterator[int] = field(default_factory=count)
     _took_s: deque[float] = field(default_factory=partial(deque, maxlen=_RECENT))
 
+    def on_the_way(self, playings: int) -> Callable[[Steps], Counterexample | None]:
+        """Plays while there is time left for so many more playings: those of the last proof."""
+
+        def play(plan: Steps) -> Counterexample | None:
+            aside_s = playings * max(self._took_s, default=0.0)
+            if time.monotonic() > self.deadline_s - aside_s:
+                raise Enough
+            return self.play(plan)
+
+        return play
+
     def play(self, plan: Steps) -> Counterexample | None:
         """What a plan shows once, None if it does not break the same half."""
-        aside_s = 2 * self.worlds * max(self._took_s, default=0.0)
-        return self._play(plan, self.deadline_s - aside_s)
-
-    def play_last(self, plan: Steps) -> Counterexample | None:
-        """The same for the last proof."""
-        return self._play(plan, self.deadline_s)
-
-    def suggested(self, shown: Counterexample) -> tuple[Steps, ...]:
-        """Smaller plans that a playing suggests, as it stands and as far as the proof goes."""
-        short = self._until_proved(shown)
-        finding = short.verdict.findings[0]
-        return guesses(short.trial.steps, short.played, finding.calls, short.history)
-
-    def _until_proved(self, shown: Counterexample) -> Counterexample:
-        """The playing up to the step that completes the proof; the history alone tells."""
-        if not flies(shown.trial):
-            return shown
-        found = shown
-        low, high = 0, len(shown.played.steps)
-        while low + 1 < high:
-            middle = (low + high) // 2
-            short = self._judged(shown, middle)
-            low, high = (low, middle) if short is not None else (middle, high)
-            found = short or found
-        return found
-
-    def _judged(self, shown: Counterexample, count: int) -> Counterexample | None:
-        """Its first steps, if they are proof enough."""
-        stage = self.stage
-        trial = replace(shown.trial, steps=shown.trial.steps[:count])
-        played = first_steps(shown.played, count)
-        result = stage.kind.judge(stage.promise, stage.around(), shown.history, trial, played)
-        told = first_of(result.verdict, self.half)
-        return None if told is None else replace(shown, trial=trial, played=played, verdict=told)
-
-    def _play(self, plan: Steps, deadline_s: float) -> Counterexample | None:
         began_s = time.monotonic()
-        if began_s > deadline_s:
+        number = next(self._numbers)
+        if began_s > self.deadline_s or number >= PLAYS_MOST:
             raise Enough
-        trial = replace(self.found.trial, steps=plan)
+        trial = replace(self.trial, steps=plan)
         try:
-            if not make_fresh_again(self.stage, trial, next(self._numbers), self.deadline_s):
+            if not make_fresh_again(self.stage, trial, number, self.deadline_s):
                 return None
             played = self.stage.play(trial, self.deadline_s)
             verdict = self.stage.judge(trial, played).verdict
@@ -140,6 +141,18 @@ class _Wire:
         self._took_s.append(time.monotonic() - began_s)
         told = first_of(verdict, self.half)
         return None if told is None else self.stage.shown(trial, told, played)
+
+    def suggested(self, shown: Counterexample) -> tuple[Steps, ...]:
+        """Smaller plans that a playing suggests."""
+        calls = shown.verdict.findings[0].calls
+        playing = Playing(shown.trial.steps, shown.played, shown.history, calls)
+        return suggested(playing, self._proves)
+
+    def _proves(self, playing: Playing) -> tuple[int, ...] | None:
+        trial = replace(self.trial, steps=playing.steps)
+        verdict = self.stage.judged(playing.history, trial, playing.played).verdict
+        told = first_of(verdict, self.half)
+        return None if told is None else told.findings[0].calls
 
 
 def make_fresh_again(

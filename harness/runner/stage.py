@@ -124,9 +124,12 @@ class Stage:
         return played
 
     def judge(self, trial: Trial, played: Played) -> TrialResult:
-        """What the playing shows; a checker that crashes proves nothing."""
+        """What the playing shows."""
         self.world.check_alive()
-        history = self.world.history()
+        return self.judged(self.world.history(), trial, played)
+
+    def judged(self, history: History, trial: Trial, played: Played) -> TrialResult:
+        """What a history shows of a playing; a checker that crashes proves nothing."""
         try:
             said = self.kind.judge(self.promise, self.around(), history, trial, played)
             verdict = doubted(self.promise.kind, history, played, said.verdict)

@@ -45,27 +45,6 @@ def guesses(
     return tuple(dict.fromkeys(plan for plan in plans if calls_in(plan)))
 
 
-def first_steps(played: Played, count: int) -> Played:
-    """The same playing, ended after so many steps; what came later is nobody's."""
-    made = played.steps[:count]
-    calls = [index for step in made for index in step]
-    own = set(calls)
-    return replace(
-        played,
-        steps=made,
-        first_call=min(calls, default=0),
-        end_call=max(calls, default=-1) + 1,
-        ended=played.ended if count >= len(played.steps) else None,
-        began_ns=played.began_ns[: count + 1],
-        at_ns=played.at_ns[: count + 1],
-        groups={
-            name: kept
-            for name, group in played.groups.items()
-            if (kept := tuple(index for index in group if index in own))
-        },
-    )
-
-
 # -- calls that are answered before the next is made ---------------------------------------------
 
 

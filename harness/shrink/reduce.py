@@ -25,8 +25,8 @@ class Enough(Exception):
     """Time or plays are used up: what was found until now stays."""
 
 
-_ROUND_MS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-_ROUND_S: Final = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1_800, 3_600)
+_ROUND_MS: Final = (1, 10, 100)
+_ROUND_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600)
 ROUND_NS: Final = tuple(
     [ms * NS_PER_MS for ms in _ROUND_MS] + [s * NS_PER_S for s in (*_ROUND_S, 21_600, 86_400)]
 )
@@ -102,10 +102,12 @@ def reduce(
     search = Search(seen, suggest)
     try:
         if any(search.better(start) for start in starts):
-            before = None
-            while before != search.best:
-                before = search.best
-                for reduction in _REDUCTIONS:
+            steps = None
+            while steps != len(search.best):
+                for reduction in _OF_STEPS:
+                    reduction(search)
+                steps = len(search.best)
+                for reduction in _WITHIN_STEPS:
                     reduction(search)
     except Enough:
         pass
@@ -133,6 +135,23 @@ def _answered_at_once(search: Search) -> None:
         if isinstance(step, Answering):
             for plan in unheld(search.best, at):
                 search.better(plan)
+
+
+def _fewer_acts(search: Search) -> None:
+    """Do less in the same time: drop runs of steps, long ones first, but let their waits pass.
+
+    The last step is left alone: mostly it completes the proof.
+    """
+    width = max(1, len(search.best) // 2)
+    while width:
+        at = 0
+        while at < len(search.best) - 1:
+            steps = search.best
+            end = min(at + width, len(steps) - 1)
+            waits = [step for step in steps[at:end] if isinstance(step, Wait)]
+            if not search.better([*steps[:at], *waits, *steps[end:]]):
+                at += width
+        width //= 2
 
 
 def _fewer_steps(search: Search) -> None:
@@ -184,8 +203,8 @@ def _shorter_waits(search: Search) -> None:
         wait = search.best[at]
         if isinstance(wait, Wait):
             # Whole seconds where no rounder span does: a proof may need most of them.
-            whole_ns = wait.ns // NS_PER_S * NS_PER_S
-            spans = {*ROUND_NS[: bisect_left(ROUND_NS, wait.ns)], whole_ns} - {0, wait.ns}
+            spans = {*ROUND_NS[: bisect_left(ROUND_NS, wait.ns)], wait.ns // NS_PER_S * NS_PER_S}
+            spans -= {0, wait.ns}
             _least(search, at, [Wait(ns=ns) for ns in sorted(spans)])
 
 
@@ -216,13 +235,19 @@ def _places(search: Search, kind: type[Step] | UnionType) -> Iterator[int]:
             yield at
 
 
-_REDUCTIONS: Final = (
+_OF_STEPS: Final = (
     _as_suggested,
+    _fewer_acts,
     _fewer_steps,
     _neighbours_as_one,
     _answered_at_once,
+)
+"""What saves most comes first."""
+_WITHIN_STEPS: Final = (
     _fewer_calls,
+    _neighbours_as_one,
+    _answered_at_once,
     _plainer,
     _shorter_waits,
 )
-"""What saves most comes first."""
+"""Where a step goes even here, all begins anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from harness.shrink.reduce import Enough, reduce
 from harness.shrink.unroll import Steps
@@ -36,13 +36,16 @@ class Shrunk(Generic[Shown]):
     plays: int
 
 
+Manner = Literal["bold", "careful", "now and then"]
+"""In how many worlds a plan on the way must be seen: in one, in all, or in two of five."""
+
+
 def shrink(
     starts: Sequence[Steps],
     play: Callable[[Steps], Shown | None],
     *,
-    steady: bool,
+    manner: Manner,
     worlds: int,
-    bold: bool = False,
     last: Callable[[Steps], Shown | None] | None = None,
     suggest: Callable[[Shown], Sequence[Steps]] = lambda _: (),
 ) -> Shrunk[Shown] | None:
@@ -52,19 +55,22 @@ def shrink(
         starts: plans to start from, the smallest first, the whole plan last.
         play: plays a plan once; what it showed, or None if it did not break the same promise in
             the same way. Raises :class:`Enough` when no time is left.
-        steady: a plan counts only if it shows in each of ``worlds`` fresh worlds, at least 1.
-            Otherwise two of five are enough.
-        bold: on the way one world is enough, as long as the last plan shows in all of them.
-        last: the same as ``play`` for a last proof; it may take of the time set aside for that.
+        manner: how plans on the way are seen. The last one must show in each of ``worlds`` fresh
+            worlds, at least 1, or for ``now and then`` in two of five.
+        last: the same as ``play`` for that last proof.
         suggest: smaller plans that what a playing showed suggests.
     Returns:
         None where no plan was seen often enough; then the original should stay.
     """
-    spare = _WALK_BACK * worlds if bold and steady else 0
+    spare = _WALK_BACK * worlds if manner == "bold" else 0
     way = _Shrinking(_Plays(play, last or play, spare), suggest, worlds)
-    if not steady:
-        return way.now_and_then(starts)
-    return way.boldly(starts) if bold else way.carefully(starts)
+    match manner:
+        case "bold":
+            return way.boldly(starts)
+        case "careful":
+            return way.carefully(starts)
+        case "now and then":
+            return way.now_and_then(starts)
 
 
 @dataclass(slots=True)
@@ -107,16 +113,14 @@ class _Shrinking(Generic[Shown]):
     def boldly(self, starts: Sequence[Steps]) -> Shrunk[Shown] | None:
         """Each plan on the way is seen once, the last in all worlds.
 
-        Where that one is not, plans on the way hung on chance or the hour: those before it are
-        tried, and what is left of them is made smaller with more care.
+        Where that one is not, plans on the way hung on chance or on what earlier ones had done.
         """
         accepted = self.reduced(starts, self.plays.show)
-        for back, plan in enumerate(reversed(accepted[-_WALK_BACK:])):
+        for plan in reversed(accepted[-_WALK_BACK:]):
             told = self.told(plan)
-            if all(told) and 2 * (1 + len(told)) >= self.worlds:
-                sure = self.shrunk(plan, told)
-                return sure if back == 0 else self.carefully([plan]) or sure
-        return self.carefully(starts)
+            if all(told) and 2 * len(told) >= self.worlds:
+                return self.shrunk(plan, told)
+        return None
 
     def carefully(self, starts: Sequence[Steps]) -> Shrunk[Shown] | None:
         """Each plan on the way is seen in all worlds."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.plan import Answering, Fire, Kill, Leave, Played, Release, Step, Wait
+from harness.plan import Answering, Fire, Kill, Leave, Release, Step
 from harness.script import HOLD, USUAL, Answer, always
-from harness.shrink.guesses import first_steps, guesses
+from harness.shrink.guesses import guesses
 from harness.shrink.unroll import Steps, unrolled
-from harness.units import NS_PER_S
 from tests.flight_facts import PLAYED, TRIAL, playing
 
 HELD, FIRE, WAIT, FREED, LEAVE = TRIAL.steps
@@ -72,26 +71,3 @@ def test_fewer_are_released_where_fewer_are_needed() -> None:
         asked = Release(dependency="dep", answer=USUAL, times=times)
         steps: tuple[Step, ...] = (HELD, FIRE, WAIT, asked, LEAVE)
         assert guessed((0,), steps)[0][3] == replace(asked, times=fewer)
-
-
-def test_a_playing_ends_where_its_proof_is_complete() -> None:
-    """Steps, instants and calls that came later are not of it."""
-    played = Played(
-        steps=((), (0, 1), (), (2,)),
-        first_call=0,
-        end_call=3,
-        ended="out of time",
-        began_ns=(0, 0, 0, NS_PER_S, NS_PER_S),
-        at_ns=(1, 2, 3, 4, 5),
-        groups={"a": (0, 1), "b": (2,)},
-    )
-    assert first_steps(played, 4) == played
-    assert first_steps(played, 3) == Played(
-        steps=((), (0, 1), ()),
-        first_call=0,
-        end_call=2,
-        began_ns=(0, 0, 0, NS_PER_S),
-        at_ns=(1, 2, 3, 4),
-        groups={"a": (0, 1)},
-    )
-    assert unrolled((HELD, fired(2), Wait(ns=5), fired(1)), first_steps(played, 1)) == (HELD,)

@@ -78,7 +78,7 @@ def test_it_finds_the_least_plan(shows: Callable[[Steps], bool], least: Steps) -
 def test_nothing_is_found_where_nothing_shows() -> None:
     """A plan that does not break it again gives no smaller one."""
     assert reduce([WHOLE], lambda _: False) == ()
-    assert shrink([WHOLE], lambda _: None, steady=True, worlds=2) is None
+    assert shrink([WHOLE], lambda _: None, manner="careful", worlds=2) is None
 
 
 def steps() -> st.SearchStrategy[Step]:
@@ -152,7 +152,7 @@ def test_plays_are_bounded() -> None:
         played.append(plan)
         return len(plan) if len(plan) > 300 else None
 
-    made = shrink([whole], play, steady=True, worlds=1)
+    made = shrink([whole], play, manner="careful", worlds=1)
     assert len(played) <= PLAYS_MOST
     assert made is not None
     assert made.plays == len(played)
@@ -168,7 +168,7 @@ def test_a_plan_that_was_lucky_once_is_walked_back() -> None:
     plan = (Send(caller="a", times=2),)
     small = (Send(caller="a"),)
     answers = {plan: iter([True] * 9), small: iter([True, True, True, False])}
-    made = shrink([plan], lambda p: p if next(answers[p]) else None, steady=True, worlds=2)
+    made = shrink([plan], lambda p: p if next(answers[p]) else None, manner="careful", worlds=2)
     assert made is not None
     assert made.plan == plan
     assert (made.seen, made.worlds) == (2, 2)
@@ -195,7 +195,7 @@ def test_boldly_each_plan_on_the_way_is_played_once() -> None:
         played.append(plan)
         return plan if calls(plan) >= 7 else None
 
-    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True)
+    made = shrink([WHOLE], play, manner="bold", worlds=4)
     assert made is not None
     assert calls(made.plan) == 7
     assert (made.seen, made.worlds, made.plays) == (4, 4, len(played))
@@ -203,19 +203,24 @@ def test_boldly_each_plan_on_the_way_is_played_once() -> None:
     assert all(played.count(plan) == 1 for plan in played if plan != made.plan)
 
 
-def test_boldness_that_was_lucky_is_made_up_for_with_care() -> None:
+def test_boldness_that_was_lucky_is_found_out() -> None:
     """A plan that shows in every second world alone is passed on the way, and not told."""
     turn = count()
 
     def play(plan: Steps) -> Steps | None:
         if calls(plan) >= 7:
             return plan
-        return plan if calls(plan) >= 5 and next(turn) % 2 == 0 else None
+        return plan if calls(plan) == 6 and next(turn) % 2 == 0 else None
 
-    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True)
+    made = shrink([WHOLE], play, manner="bold", worlds=4)
     assert made is not None
-    assert calls(made.plan) == 7
+    assert 7 <= calls(made.plan) < calls(WHOLE)
     assert (made.seen, made.worlds) == (4, 4)
+
+
+def test_a_world_that_earlier_plans_have_worn_proves_nothing() -> None:
+    """On the way each plan shows; the last proof is played elsewhere, and there none of them does."""
+    assert shrink([WHOLE], lambda plan: plan, manner="bold", worlds=2, last=lambda _: None) is None
 
 
 def test_the_last_proof_has_time_of_its_own() -> None:
@@ -233,17 +238,17 @@ def test_the_last_proof_has_time_of_its_own() -> None:
         proved.append(plan)
         return plan
 
-    made = shrink([WHOLE], play, steady=True, worlds=3, bold=True, last=last)
+    made = shrink([WHOLE], play, manner="bold", worlds=3, last=last)
     assert made is not None
     assert proved == [made.plan] * 3
     assert made.plan != WHOLE
 
 
-@pytest.mark.parametrize(("proofs", "kept"), [(0, False), (1, True)])
+@pytest.mark.parametrize(("proofs", "kept"), [(1, False), (2, True)])
 def test_a_last_proof_that_is_cut_short_counts_from_half_of_its_worlds(
     proofs: int, kept: bool
 ) -> None:
-    """Seen once on the way: of four worlds one more is half of them."""
+    """Of four worlds two are enough when no time is left for more."""
     left = iter([True] * proofs)
 
     def last(plan: Steps) -> Steps | None:
@@ -258,7 +263,7 @@ def test_a_last_proof_that_is_cut_short_counts_from_half_of_its_worlds(
             raise Enough
         return plan
 
-    made = shrink([WHOLE], play, steady=True, worlds=4, bold=True, last=last)
+    made = shrink([WHOLE], play, manner="bold", worlds=4, last=last)
     assert (made is not None) is kept
 
 
@@ -268,7 +273,7 @@ def test_an_intermittent_defect_is_shrunk_too() -> None:
     made = shrink(
         [WHOLE],
         lambda plan: plan if next(turn) % 2 and calls(plan) >= 5 else None,
-        steady=False,
+        manner="now and then",
         worlds=4,
     )
     assert made is not None
