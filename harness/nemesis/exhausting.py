@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import CouldNotRun
@@ -50,23 +51,23 @@ class Exhausting:
         self._since_ns = time.monotonic_ns()
         while new := [s for s in self._subject.family() if (s.pid, s.start) not in self._lowered]:
             for seen in new:
-                soft = _lowest_free(seen.pid) + self._spare
+                soft = _limit(seen.pid, self._spare)
                 self._lowered[seen.pid, seen.start] = lower(
                     seen, resource.RLIMIT_NOFILE, soft, self._written
                 )
         if not self._lowered:
             raise CouldNotRun(f"{self._subject.said} does not run", self._subject.output())
-        count = len(self._lowered)
-        many = f"each of {count} processes" if count > 1 else "its process"
-        return Effect(count, f"{many} has room for {self._room()} descriptors")
+        some = len(self._lowered)
+        many = f"each of {some} processes" if some > 1 else "its process"
+        return Effect(some, f"{many} has room for {self._spare} descriptors")
 
     def end(self) -> Effect:
         """See that somebody was kept from opening one, and set the limits back."""
         died = not self._subject.alive()
-        count, said = (1, "it ended of it") if died else self._kept_out()
-        doubt = next(self._doubts(count), None)
+        seen, said = (1, "it ended of it") if died else self._kept_out()
+        doubt = next(self._doubts(seen), None)
         self.undo()
-        return Effect(count, said, doubt)
+        return Effect(seen, said, doubt)
 
     def undo(self) -> None:
         """Set the limits back."""
@@ -77,7 +78,7 @@ class Exhausting:
 
     def _kept_out(self) -> tuple[int, str]:
         """Calls that were not served, connects that nobody takes; else we try it ourselves."""
-        if unserved := self._unserved(self._since_ns):
+        if not self._spare and (unserved := self._unserved(self._since_ns)):
             return unserved, f"{unserved} calls were not served"
         if self._subject.address is None:
             return 0, ""
@@ -87,16 +88,17 @@ class Exhausting:
         return 0, ""
 
     def _tried(self, host: str, port: int) -> int:
-        """How many connections nobody takes; there is one more than there is room for."""
+        """How many connections nobody takes, of one more than there should be room for."""
+        wanted = min(self._room(), self._spare * len(self._lowered)) + 1
         with ExitStack() as stack:
-            for _ in range(min(self._room() + 1, _CONNECTS_MOST)):
+            for _ in range(min(wanted, _CONNECTS_MOST)):
                 stack.enter_context(socket.create_connection((host, port), _WAIT_S))
             until_s = time.monotonic() + _WAIT_S
             while (waiting := not_accepted(port)) and time.monotonic() < until_s:
                 time.sleep(_POLL_S)
             return waiting
 
-    def _doubts(self, count: int) -> Iterator[str]:
+    def _doubts(self, seen: int) -> Iterator[str]:
         who = self._subject.said
         for one in self._lowered.values():
             if not one.stands():
@@ -104,17 +106,18 @@ class Exhausting:
                     f"{who} was out of descriptors, but the limit of its process {one.seen.pid} was "
                     "changed meanwhile"
                 )
-        if not count:
+        if not seen:
             yield (
                 f"{who} should be out of descriptors, but nobody was seen to be kept from opening "
                 f"one: it has room for {self._room()} again"
             )
 
 
-def _lowest_free(pid: int) -> int:
-    """The number that the next descriptor of a process would have."""
+def _limit(pid: int, spare: int) -> int:
+    """Below this number a process has ``spare`` descriptors to open."""
     try:
         numbers = open_numbers(pid)
     except OSError as error:
         raise CouldNotRun(f"the descriptors of process {pid} cannot be counted: {error}") from error
-    return next(number for number in range(len(numbers) + 1) if number not in numbers)
+    free = (number for number in count() if number not in numbers)
+    return next(islice(free, spare, None))

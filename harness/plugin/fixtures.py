@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.contract.load import LoadedContract
     from harness.contract.model import Contract
     from harness.contract.words import Promise
+    from harness.nemesis import Nemesis
     from harness.runner.world import World
     from harness.seeds import Seed
     from harness.services import Service
@@ -110,6 +111,25 @@ def witness(contract: Contract, request: pytest.FixtureRequest) -> Iterator[Witn
         yield witness_of(world)
     finally:
         world.land()
+
+
+@pytest.fixture
+def nemesis(_world: World) -> Iterator[Nemesis]:
+    """Hurts the service (``"target"``) or a store (by its name) as long as a block runs.
+
+    ``with nemesis.paused("redis"):``, ``killed(...)`` (gone, and back on the same port), and in the same
+    way ``out_of_descriptors``, ``short_of_memory``, ``disk_full``, ``clock_stepped("1h")``; or any fault
+    of `harness.faults.process` by ``nemesis.inject(fault)``. Each says what was seen of it
+    (``injected.effect``). A fault that this system refuses, that was not seen to be in effect all the
+    time, or that could not be undone fails the test. Whatever a test leaves is undone after it.
+
+    A call that waits for who is hurt may wait for its time-out, which a held clock does not reach by
+    itself: ``clock.run(lambda: client.get("/"))`` lets the service's time pass meanwhile.
+    """
+    try:
+        yield _world.hurts.nemesis
+    finally:
+        _world.hurts.nemesis.end_all()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from harness.targets import Target
 from harness.units import NS_PER_S
 
 ClockMode = Literal["auto", "frozen", "real"]
-_SILENT_S, _HURT_S = 0.25, 1.0
+_SILENT_S, _HURT_S = 0.25, 0.5
 """Real seconds for which an answer is waited for on a held clock: from a target that stands still, and
 from one that is hurt in another way."""
 _JUMP_LIMIT_NS = 120 * NS_PER_S
