@@ -140,4 +140,6 @@ def told_bind(address: Address, error: OSError) -> str:
     'listen tcp 127.0.0.1:80: bind: permission denied'
     """
     text = os.strerror(error.errno) if error.errno else str(error)
+    if address.host == "::":  # Go then names the other wildcard
+        address = Address("0.0.0.0", address.port)  # noqa: S104
     return f"listen tcp {address}: bind: {text[:1].lower()}{text[1:]}"

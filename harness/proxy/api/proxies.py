@@ -192,17 +192,18 @@ class Proxies:
         upstream = proxy.upstream if given.upstream is None else given.upstream
         is_enabled = proxy.wire is not None if given.enabled is None else given.enabled
         self._check_upstream(upstream)
-        if not is_same(self._resolve(listen), proxy.listen):
+        is_moved = not is_same(self._resolve(listen), proxy.listen)
+        differs = is_moved or upstream != proxy.upstream
+        if is_moved or not is_enabled:
             proxy.stop()
-            proxy.listen = listen
-        if upstream != proxy.upstream:
+        if differs:
             proxy.upstream = upstream
-            if proxy.wire is not None:
+            if proxy.wire is None:
+                proxy.listen = listen
+            else:
                 proxy.wire.set_upstream(upstream)
         self._set_mode(proxy, given.mode or proxy.mode)
-        if not is_enabled:
-            proxy.stop()
-        elif proxy.wire is None:
+        if is_enabled and proxy.wire is None:
             self._start(proxy)
 
     def delete(self, proxy: Proxy) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 REAL_VERSION = "2.12.0"
 PATIENCE_S = 10.0
+_CHOSEN = re.compile(r"(?:127\.0\.0\.1|\[::1?\]):(\d{5})")
+_NUMBER = re.compile(r"\b\d{4,5}\b")
 NO_REAL = (
     f"Toxiproxy {REAL_VERSION} is not here: set STORMPROOF_TOXIPROXY to its binary, "
     f"or install it with Go as the README says"
@@ -96,15 +98,24 @@ class Server:
         wire.endheaders(data)
         answer = wire.getresponse()
         said = answer.read().decode()
-        for name, port in self.ports.items():
-            said = re.sub(rf"\b{port}\b", f"{{{name}}}", said)
+        said = self.hide(said)
         found = {name.lower(): value for name, value in answer.getheaders()}
         return Answer(answer.status, found, said)
+
+    def hide(self, text: str) -> str:
+        """Numbers become ``{p1}``; ports that the system chose become ``{r0}`` and so on, as they come."""
+        for port in _CHOSEN.findall(text):
+            if int(port) not in self.ports.values() and int(port) > 32_767:
+                chosen = sum(name.startswith("r") for name in self.ports)
+                self.ports[f"r{chosen}"] = int(port)
+        names = {str(port): f"{{{name}}}" for name, port in self.ports.items()}
+        return _NUMBER.sub(lambda found: names.get(found[0], found[0]), text)
 
     def clear(self) -> None:
         """No proxies."""
         for name in self.ask("GET", "/proxies").json:
             assert self.ask("DELETE", f"/proxies/{quoted(name)}").status == 204
+        self.ports = {name: port for name, port in self.ports.items() if not name.startswith("r")}
 
     def close(self) -> None:
         """End the connection; the server stays."""
