@@ -14,7 +14,7 @@ FLAGS: Final = 0x01 | 0x02
 _WANTED_BYTES: Final = 1 << 18
 _MOST_LENT: Final = 256
 """Together 64 MiB at most, which is what a user may have in pipes. Who gets none copies."""
-_MOST_KEPT: Final = 16
+_MOST_KEPT: Final = 8
 
 
 class Pipe:
