@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 CLOSE_GRACE_S: Final = 1.5  # 2 s after Ctrl-C nothing shall be left
 PROCESS_MARKER: Final = "STORMPROOF_PROCESS"
+_ENDS_ITSELF: Final = ("process ", "starting ")
+"""Entries that mean nothing when the owner itself cleans up: workers end alone, no start is under way."""
 
 
 class Supervisor:
@@ -201,8 +203,9 @@ class Supervisor:
             return
         until = time.monotonic() + grace_s
         stuck = [error for process in self._processes[::-1] if (error := _stopped(process, until))]
-        for worker in [entry for entry in self.ledger.entries if entry.startswith("process ")]:
-            self.ledger.strike(worker)  # it ends by itself
+        for entry in self.ledger.entries[:]:
+            if entry.startswith(_ENDS_ITSELF):
+                self.ledger.strike(entry)
         undoing = Undoing(self.run_id, self.ledger.entries, reaper.ticks_now(), self.ledger.note)
         undoing.run()
         self._closed = True
@@ -247,11 +250,11 @@ class Supervisor:
 def _told(replaced: int, undoing: Undoing, trouble: str) -> Iterator[str]:
     """What people should know of a clean-up."""
     if replaced:
-        yield f"its reaper was ended {_times(replaced)} by somebody else, and another was started"
+        yield f"the reaper was ended {_times(replaced)} by somebody else, and another was started"
     if undoing.ended:
         yield f"{_processes(len(undoing.ended))} that nobody knew of carried our mark; they were killed"
     if trouble:
-        yield f"its ledger could not be written ({trouble}): nothing but the reaper would have cleaned up"
+        yield f"the ledger could not be written ({trouble}): only the reaper would have cleaned up"
     for reason in undoing.failed.values():
         yield f"not undone: {reason}; stormproof sweep tries again"
 

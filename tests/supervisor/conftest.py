@@ -45,9 +45,9 @@ with Supervisor() as supervisor:
 """
 
 
-def until(reached: Callable[[], bool]) -> bool:
-    """Look again and again, for 10 s at most."""
-    end = time.monotonic() + 10
+def until(reached: Callable[[], bool], patience_s: float = 10) -> bool:
+    """Look again and again, for so long at most."""
+    end = time.monotonic() + patience_s
     while not reached():
         if time.monotonic() > end:
             return False

@@ -118,7 +118,7 @@ def test_a_reaper_that_was_killed_is_replaced(notices: str) -> None:
     supervisor._helper.replaced = 1
     supervisor.close()
     assert supervisor.notes == [
-        "its reaper was ended once by somebody else, and another was started"
+        "the reaper was ended once by somebody else, and another was started"
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.cli import app, doctor
+from harness.living import look
 from harness.plugin.session import _left_behind
 from harness.sweep import Run, gather
 from tests.sweep.conftest import Owned, stranger
@@ -87,3 +88,17 @@ def test_a_reaper_at_work_is_waited_for(begin: Begin, command: Command) -> None:
     assert code == 0
     assert "its reaper is cleaning up; waiting for it" in said
     assert run.gone()
+
+
+def test_workers_of_a_dead_controller(begin: Begin, command: Command) -> None:
+    """They die with the sweep of their controller, and their own reapers' work is waited for."""
+    worker = begin("deaf")
+    seen = look(worker.process.pid)
+    assert seen is not None
+    controller = begin(entries=(f"process {seen.pid} {seen.start}",))
+    controller.kill()
+    code, said = command(controller, worker)
+    assert code == 0, said
+    assert f"undone process {seen.pid} (" in said
+    assert worker.gone()
+    assert controller.gone()
