@@ -198,11 +198,14 @@ class Nemesis:
         self._lasting.clear()
 
     def check(self, fault: Fault) -> None:
-        """See that this system would let us inject it.
+        """See that this system would let us inject it, and that there is whom it befalls.
 
         Raises:
-            Refused: it would not.
+            Refused: it would not, or there is not.
         """
+        subject = self._scene.subject(fault.subject)
+        if isinstance(fault, DiskFull):
+            subject.place(fault.folder)
         reason = refusal(fault)
         if isinstance(fault, ClockStepped) and self._scene.clock is None:
             reason = (

@@ -52,6 +52,13 @@ class Subject(Protocol):
     def output(self) -> str:
         """Its last lines."""
 
+    def place(self, folder: str) -> str:
+        """The folder that can be put on a small disk: that one, or its private one if empty.
+
+        Raises:
+            Refused: it cannot.
+        """
+
     def small_disk(self, folder: str, size_bytes: int) -> Path:
         """Where its folder is seen from here, on a small disk; it is started again for that if need be."""
 

@@ -77,20 +77,23 @@ class TheService:
         """Its last lines."""
         return self._topology.target.output()
 
-    def small_disk(self, folder: str, size_bytes: int) -> Path:
-        """Its folder, as its process sees it."""
+    def place(self, folder: str) -> str:
+        """That folder, or ``{work.dir}``."""
         parts = self._topology.target.parts()
         if len(parts) != 1:
             raise Refused(
                 "DiskFull cannot be injected: the service is several processes, which would each see "
                 "a disk of their own; a service of one command would settle it"
             )
-        place = folder or str(parts[0].folder)
-        _see_folder(place)
+        return _existing(folder or str(parts[0].folder))
+
+    def small_disk(self, folder: str, size_bytes: int) -> Path:
+        """Its folder, as its process sees it."""
+        place = self.place(folder)
         if self._topology.disks.get(TARGET) != (folder, size_bytes):
             self._topology.disks[TARGET] = folder, size_bytes
             self.revive(keep_data=True)
-        return _seen_by(parts[0].pid, place)
+        return _seen_by(self._topology.target.pid, place)
 
 
 class AStore:
@@ -141,21 +144,24 @@ class AStore:
         """Its last lines."""
         return self._store.output()
 
-    def small_disk(self, folder: str, size_bytes: int) -> Path:
-        """Its folder, as its process sees it."""
+    def place(self, folder: str) -> str:
+        """That folder, or the one with its files."""
         store = self._store
         if not isinstance(store, OnDisk):
             raise Refused(
                 f"DiskFull cannot be injected: a store of kind {store.kind} cannot be given a small "
                 "disk; a `prefix` and a `folder` of its service would settle it"
             )
-        place = folder or str(store.folder)
-        _see_folder(place)
-        if self._topology.disks.get(store.name) != (folder, size_bytes):
-            self._topology.disks[store.name] = folder, size_bytes
-            store.cut(keep_data=True)
+        return _existing(folder or str(store.folder))
+
+    def small_disk(self, folder: str, size_bytes: int) -> Path:
+        """Its folder, as its process sees it."""
+        place = self.place(folder)
+        if self._topology.disks.get(self._store.name) != (folder, size_bytes):
+            self._topology.disks[self._store.name] = folder, size_bytes
+            self._store.cut(keep_data=True)
             self.revive(keep_data=True)
-        return _seen_by(store.pid, place)
+        return _seen_by(self._store.pid, place)
 
 
 def _living(pids: Iterable[int | None]) -> list[Seen]:
@@ -163,9 +169,10 @@ def _living(pids: Iterable[int | None]) -> list[Seen]:
     return [one for one in seen if one is not None and one.lives]
 
 
-def _see_folder(place: str) -> None:
+def _existing(place: str) -> str:
     if not Path(place).is_dir():
         raise Refused(f"DiskFull cannot be injected: there is no folder {place}; make it first")
+    return place
 
 
 def _seen_by(pid: int | None, place: str) -> Path:
