@@ -273,11 +273,7 @@ class ToxiproxyClient:
     def _answer(self, method: str, path: str, body: Any) -> httpx.Response:
         asked = f"{method} {self.url}{path}"
         try:
-            answer = (
-                self._http.request(method, path, json=body)
-                if body is not None
-                else (self._http.request(method, path))
-            )
+            answer = self._http.request(method, path, json=body)
         except httpx.TransportError as error:
             text = f"{error or type(error).__name__}: is a Toxiproxy running there?"
             raise Unreachable(asked, None, text) from error
