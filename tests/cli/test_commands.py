@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.cli.plan import faults
-from harness.plan import Answering, Kill, Reaching, Step, Trial
+from harness.faults.process import DiskFull, ProcessPaused
+from harness.plan import Answering, Cut, Inject, Kill, Reaching, Step, Trial
 from tests.cli.conftest import Stormproof
 
 
@@ -52,6 +53,26 @@ def test_plan_says_what_becomes_of_a_witness() -> None:
     ):
         assert words in told
     assert "search (a witness) cannot" not in told
+
+
+def test_plan_says_what_each_fault_touches() -> None:
+    """Once each, and how it is undone."""
+    lines = list(
+        faults(
+            [
+                trial(Cut("redis"), Inject("a", ProcessPaused("target"))),
+                trial(Cut("redis"), Inject("b", DiskFull("redis"))),
+            ]
+        )
+    )
+    first, second, third = lines
+    assert first == "faults   redis is killed; undone by a restart on the same port, empty"
+    assert second.startswith(
+        "faults   redis is started with its private folder on a disk of 4,194,304"
+    )
+    assert "; undone by removing the file that fills it" in second
+    assert third.startswith("faults   the service is paused (SIGSTOP)")
+    assert third.endswith("; undone by SIGCONT to each of them")
 
 
 def trial(*steps: Step, fresh: Literal["quiet", "restart"] = "quiet") -> Trial:

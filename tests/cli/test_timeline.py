@@ -8,7 +8,19 @@ import pytest
 
 from harness.cli.arrivals import told
 from harness.cli.timeline import timeline
-from harness.plan import Answering, CountResources, Jump, Kill, Leave, Reaching, Release, Step
+from harness.faults.process import ClockStepped, ProcessPaused
+from harness.plan import (
+    Answering,
+    CountResources,
+    Inject,
+    Jump,
+    Kill,
+    Leave,
+    Lift,
+    Reaching,
+    Release,
+    Step,
+)
 from harness.runner.stage import Counterexample
 from harness.script import HOLD, USUAL, Answer, Rule
 from harness.seeds import Seed
@@ -52,6 +64,29 @@ def test_answers_that_alternate_are_counted() -> None:
     lines = list(timeline(mixed))
     assert any(line[2:] == ("6 calls", "3 x 429, 3 x 200") for line in lines)
     assert lines[-1] == ("", "", "ended early", "the target ended")
+
+
+def test_faults_are_told_by_whom_they_befall() -> None:
+    """What it is, and what it does once it is lifted; a lift names what it lifts."""
+    found = shown()
+    steps: tuple[Step, ...] = (
+        Inject("p", ProcessPaused("redis")),
+        Inject("c", ClockStepped(by_ns=NS_PER_S)),
+        Lift("p"),
+        Lift("nothing"),
+    )
+    began_ns = (found.played.began_ns[0],) * 5
+    told_of = replace(
+        found,
+        trial=replace(found.trial, steps=steps),
+        played=replace(found.played, steps=((), (), (), ()), began_ns=began_ns),
+    )
+    assert [line[1:3] for line in timeline(told_of)] == [
+        ("redis", "paused"),
+        ("the service", "wall clock set forward by 1s"),
+        ("redis", "runs again"),
+        ("", "nothing is lifted"),
+    ]
 
 
 def test_calls_that_stay_under_way_are_told_with_what_reached_the_witness() -> None:

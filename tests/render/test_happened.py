@@ -74,6 +74,22 @@ def test_faults_and_counts_have_lines() -> None:
     ]
 
 
+def test_a_fault_of_the_service_is_told_in_its_own_words() -> None:
+    """What was seen of it stands beside it, and what it does once that is undone."""
+    at = {"target_ns": ORIGIN_NS, "dependency": "target", "name": "f"}
+    events = [
+        {"event": "FaultBegan", "at_ns": REAL_NS, "fault": "paused", "said": "it stands", **at},
+        {"event": "FaultEnded", "at_ns": REAL_NS + 1, "said": "runs again", **at},
+        rested(50, 0),
+    ]
+    values = of_kind("tea", [made(0, 0, 10, ended=(0, 20))], {}, events=events)
+    found = lines(Case.model_validate(values))
+    assert [(line.what, line.detail) for line in found][:2] == [
+        ("the service: paused", "it stands"),
+        ("the service: runs again", ""),
+    ]
+
+
 def test_requests_of_no_known_call_are_told_apart() -> None:
     """Nobody says whose they are."""
     values = of_kind(

@@ -88,6 +88,32 @@ def test_a_fault_lies_on_the_axis() -> None:
     assert 0 < drawn.outages[0].from_x < drawn.outages[0].to_x < drawn.spots[1].x
 
 
+def test_two_faults_of_one_service_lie_side_by_side() -> None:
+    """Each ends by its own name; what it was, what was seen of it and what it does now are told."""
+
+    def event(kind: str, ms: int, name: str, **more: str) -> dict[str, object]:
+        at = {"target_ns": ORIGIN_NS + ms * NS_PER_MS, "dependency": "target", "name": name}
+        return {"event": kind, **at, **more}
+
+    made = calls((1, 0, "admitted"), (1, 50, "refused"))
+    values = counterexample(made, [1], half="store", proof={"origin_ns": ORIGIN_NS})
+    events = [
+        event("FaultBegan", 10, "a", fault="paused", said="its process stands still"),
+        event("FaultBegan", 20, "b", fault="short of memory"),
+        event("FaultEnded", 30, "a", said="runs again", doubt="it computed 2 ms meanwhile"),
+        event("FaultEnded", 40, "b", said="may take memory again"),
+    ]
+    found = timeline(case(values | {"events": events})).outages
+    assert [(o.fault, o.from_ns, o.to_ns) for o in found] == [
+        ("paused", 10 * NS_PER_MS, 30 * NS_PER_MS),
+        ("short of memory", 20 * NS_PER_MS, 40 * NS_PER_MS),
+    ]
+    assert {o.whom for o in found} == {"the service"}
+    assert found[0].counted == "its process stands still"
+    assert (found[0].after, found[0].doubted) == ("runs again", "it computed 2 ms meanwhile")
+    assert found[1].after == "may take memory again"
+
+
 def test_the_bars_climb_over_the_bound() -> None:
     """Each begins where the last one ended; what is beyond the bound is a bar of its own."""
     made = calls((20, 0, "admitted"), (20, 1_000, "admitted"))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from harness.faults.process import ProcessPaused
 from harness.plan import (
     Cut,
     Expect,
     Heal,
+    Inject,
+    Lift,
     Mark,
     Phase,
     Played,
@@ -20,6 +23,7 @@ from harness.plan import (
 from harness.shrink.guesses import guesses
 from harness.shrink.unroll import tidy, unrolled
 
+STILL = Inject("f", ProcessPaused("target"))
 PLAN: tuple[Step, ...] = (
     Mark("start"),
     Send(caller="a", times=3, expect=Expect(3, 3)),
@@ -92,6 +96,11 @@ def test_unrolling_twice_changes_nothing() -> None:
             [Cut("s"), Send(caller="a"), Heal("s"), Send(caller="a")],
         ),
         ([Phase(7), Send(caller="a"), Cut("s"), Phase(1)], [Phase(7), Send(caller="a")]),
+        ([Lift("f"), Send(caller="a"), STILL, Lift("f")], [Send(caller="a")]),
+        (
+            [STILL, Send(caller="a"), Lift("g"), Lift("f"), Lift("f"), Send(caller="a")],
+            [STILL, Send(caller="a"), Lift("f"), Send(caller="a")],
+        ),
         ([Wait(ns=1), Cut("s")], []),
         (
             [Send(caller="a", per_caller=4), Send(caller="a", per_caller=4)],
