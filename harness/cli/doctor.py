@@ -16,6 +16,7 @@ from rich.markup import escape
 from harness.clock.build import find_or_build
 from harness.clock.held import HeldClock
 from harness.errors import HarnessError
+from harness.nemesis import support
 from harness.runner.callers import can_call_from
 from harness.services.valkey import find_binary
 from harness.supervisor import Supervisor
@@ -67,10 +68,21 @@ def findings() -> Iterator[Finding]:
         "127.0.0.0/8 can be called from",
         "promises with key: ip need a loopback network of many addresses (Linux)",
     )
+    yield _allowed(
+        "limits", support.limits(), "a service can be put short of descriptors and of memory"
+    )
+    yield _allowed("small disks", support.small_disks(), "the disk of a service can be filled")
     yield _program("docker", "targets in containers cannot be started", "info", "-f", "{{.ID}}")
     yield _program("node", "Node targets and the Allure report cannot be made", "--version")
     yield _chromium()
     yield _leftovers()
+
+
+def _allowed(name: str, refused: str | None, said: str) -> Finding:
+    """What faults need of this system."""
+    if refused is None:
+        return Finding(name, True, said)
+    return Finding(name, False, refused, "plans with that fault are unknown, with this reason")
 
 
 def _leftovers() -> Finding:

@@ -95,6 +95,8 @@ def test_doctor_tells_each_ability(stormproof: Stormproof) -> None:
         "held clock",
         "valkey",
         "source addresses",
+        "limits",
+        "small disks",
         "docker",
         "node",
         "chromium",
