@@ -14,7 +14,7 @@ from harness.promises.deadline import leaking, sentences
 from harness.promises.deadline.check import Broken, Span, Terms, judged
 from harness.promises.deadline.faults import delivers_nothing, not_met, told_status
 from harness.promises.deadline.reading import Seen, has_breaker, is_ok, terms_of
-from harness.promises.deadline.trials import CONTROL, GAP_NS, PROBE, QUICK
+from harness.promises.deadline.trials import AFTER, BEFORE, CONTROL, GAP_NS, PROBE, QUICK
 from harness.promises.deadline.words import Deadline
 from harness.units import NS_PER_MS, NS_PER_S
 from harness.verdict import Finding
@@ -167,7 +167,9 @@ class Case:
             return "a dependency is silent" if self.counts else self.trial.purpose
         if self.trial.name.startswith("T8"):
             return f"all dependencies answer, and {_DAWDLES}"
-        return "all dependencies answer"
+        if self.groups.get(index) in (BEFORE, AFTER, CONTROL):
+            return "all dependencies answer"
+        return "its dependencies did as the plan says"
 
     def _proof(self, index: int, span: Span) -> dict[str, Any]:
         """The span, the attempts and the timers, in ns since the call was sent."""

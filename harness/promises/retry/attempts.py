@@ -80,6 +80,7 @@ class Tries:
         left_at_ns: the machine's clock when its client went away, None if it stayed.
         deadline_ns: target time by which its caller is promised an answer, None where that is not promised.
         failed: it was answered otherwise than with a success, or not at all.
+        unseen: it was under way while the dependency could not be reached: attempts may be missing.
     """
 
     call: int
@@ -92,6 +93,7 @@ class Tries:
     left_at_ns: int | None = None
     deadline_ns: int | None = None
     failed: bool = True
+    unseen: bool = False
 
     @property
     def is_mixed(self) -> bool:

@@ -46,7 +46,7 @@ def repeats(promise: Retry, attempt: Attempt) -> bool | None:
 
 def may_be_too_late(promise: Retry, attempt: Attempt) -> bool:
     """Whether the service may have given the attempt up at the instant at which its answer came."""
-    if attempt.ended_ns is None:
+    if attempt.ended_ns is None or not isinstance(attempt.outcome, int):
         return False
     took_ns = attempt.ended_ns[1] - attempt.arrived_ns
     if promise.call_timeout is None:

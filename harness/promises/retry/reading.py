@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from harness.history import Arrival, Call, History
+from harness.history import Arrival, Call, History, away
 from harness.models.advice import retry_after
 from harness.plan import Played
 from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries
@@ -67,7 +67,8 @@ def read(
     tokens = {call.token for call in calls if call.operation in promise.operation}
     told = frozenset(_asked(a) for a in arrivals if a.token is not None and a.token in tokens)
     found = _matched(calls, own, [a for a in arrivals if begin_ns <= a.at_ns], end_ns, told)
-    view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns))
+    spans = [(since, until) for name, since, until in away(history.events) if name == dependency]
+    view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns), spans)
     tries = tuple(t for index in own for t in view.tries(index, calls[index], found.of[index]))
     by_token = sum(len(found.of[index]) for index in own) - found.by_time
     return Read(
@@ -152,12 +153,16 @@ def _is_under_way(calls: Sequence[Call], index: int, at_ns: int, end_ns: int) ->
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What one playing is looked at with; nothing that came after ``end_ns`` is seen."""
+    """What one playing is looked at with; nothing that came after ``end_ns`` is seen.
+
+    ``away_ns``: from when to when the dependency could not be reached.
+    """
 
     promise: Retry
     ok: Mapping[str, frozenset[int]]
     end_ns: int
     until_ns: int
+    away_ns: Sequence[tuple[int, int]]
 
     def tries(self, index: int, call: Call, arrivals: Sequence[Arrival]) -> Iterator[Tries]:
         """A call's attempts, apart for each thing that it asks of the dependency."""
@@ -174,6 +179,10 @@ class _View:
             seen_until_ns=self.until_ns,
             left_at_ns=call.ended_ns if left else None,
             failed=not _is_ok(call.status, self.ok.get(call.operation, frozenset())),
+            unseen=any(
+                call.written_ns <= until and (not is_over or left or (call.ended_ns or 0) >= since)
+                for since, until in self.away_ns
+            ),
         )
         groups: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
         for arrival in arrivals:

@@ -54,9 +54,9 @@ class Case:
     sharing: Sharing = ALONE
 
     def may_lack(self, tries: Tries) -> bool:
-        """Whether attempts may have been refused by another promise, so that they never arrived."""
-        full = self.promise.most
-        return bool(self.sharing.refusing) and (full is None or len(tries.attempts) < full)
+        """Whether attempts may never have arrived: refused by another promise, or not connected."""
+        full, may = self.promise.most, bool(self.sharing.refusing) or tries.unseen
+        return may and (full is None or len(tries.attempts) < full)
 
     def found(self, half: str, said: str, shown: Tries, **more: object) -> Finding:
         """A finding about one call."""
@@ -127,7 +127,7 @@ def _gave_up(case: Case, tries: Tries) -> Iterator[Finding]:
     least = promise.exactly or 2
     if not attempts or len(attempts) >= least or tries.left_at_ns is not None or promise.budget:
         return
-    if case.sharing.refusing:
+    if case.sharing.refusing or tries.unseen:
         return  # attempts that were refused are made, and do not arrive
     if case.clock == "real" and tries.ended_ns is None:
         return  # a slow machine may still make the next one

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.history import Arrival, Call, History
+from harness.history import Arrival, Call, Event, FaultBegan, FaultEnded, History
 from harness.plan import Played
 from harness.promises.retry.attempts import HELD, TORN, Tries
 from harness.promises.retry.demand import cut_short, repeats, room_for
@@ -68,8 +69,14 @@ def arrival(at: int, token: str | None, **more: Any) -> Arrival:
     return Arrival(**(given | more))
 
 
-def seen(calls: tuple[Call, ...], *arrivals: Arrival, own: int = 2, **words: Any) -> Read:
-    """What is read of the first ``own`` calls."""
+def seen(
+    calls: tuple[Call, ...],
+    *arrivals: Arrival,
+    own: int = 2,
+    events: Sequence[Event] | None = None,
+    **words: Any,
+) -> Read:
+    """What is read of the first ``own`` calls; ``events``: all that happened, the calls among it."""
     played = Played(
         steps=(tuple(range(own)),),
         first_call=0,
@@ -77,7 +84,8 @@ def seen(calls: tuple[Call, ...], *arrivals: Arrival, own: int = 2, **words: Any
         began_ns=(0, PLAYED_END * 1_000),
         at_ns=(0, PLAYED_END),
     )
-    return read(promise(**words), History(calls, arrivals), played, "upstream", {})
+    history = History(tuple(events or calls), arrivals)
+    return read(promise(**words), history, played, "upstream", {})
 
 
 TWO = (call(0, 10, 100, token="a"), call(1, 20, 200, token="b"))
@@ -232,7 +240,10 @@ def test_an_answer_that_is_not_whole_may_be_repeated() -> None:
 
 
 def test_an_answer_may_come_at_the_instant_of_a_timeout() -> None:
-    """Whoever waits for it may just have given up; only an answer at once is surely taken."""
+    """Whoever waits for it may just have given up; only an answer at once is surely taken.
+
+    A POST that timed out for sure must not be sent again, however long it took.
+    """
     for took_ns, declared, half in (
         (0, None, {"success"}),
         (5 * NS_PER_S, None, set()),
@@ -244,6 +255,33 @@ def test_an_answer_may_come_at_the_instant_of_a_timeout() -> None:
         shown = replace(shown, attempts=(one, *shown.attempts[1:]))
         words = promise() if declared is None else promise(call_timeout=declared)
         assert {each.half for each in broken(Case(words, (shown,)))} == half, (took_ns, declared)
+
+
+def test_attempts_that_could_not_be_connected_are_not_missed() -> None:
+    """One failed, and until the next the dependency was away: nobody gave up, and nobody came late."""
+    gave_up = tries("GET 503", "+100 GET 503")
+    assert list(broken(Case(promise(), (gave_up,))))
+    assert not list(broken(Case(promise(), (replace(gave_up, unseen=True),))))
+    arrivals = (
+        arrival(11, "a", ended_ns=11, ended_target_ns=11_000),
+        arrival(70, "a", target_ns=ns(700)),
+    )
+    events: tuple[Event, ...] = (TWO[0], began(40), ended(60))
+    for happened, late in ((None, True), (events, False)):
+        told = seen(TWO[:1], *arrivals, own=1, events=happened)
+        assert (outside(Case(promise(), told.tries)) is not None) is late
+
+
+def began(at_ns: int) -> FaultBegan:
+    """The dependency cannot be reached."""
+    return FaultBegan(
+        seq=at_ns, at_ns=at_ns, target_ns=0, dependency="upstream", fault="refused", effect=1
+    )
+
+
+def ended(at_ns: int) -> FaultEnded:
+    """It can."""
+    return FaultEnded(seq=at_ns, at_ns=at_ns, target_ns=0, dependency="upstream", data_kept=True)
 
 
 def test_calls_of_other_operations_are_not_looked_at() -> None:
