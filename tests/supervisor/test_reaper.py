@@ -134,8 +134,9 @@ def test_a_reaper_is_deaf_to_what_ends_a_run(stranger: Stranger) -> None:
         assert process.stdin is not None
         process.stdin.write(f"{reaper.process_entry('process', stranger.pid)}\n".encode())
         process.stdin.flush()
-        assert until(lambda: _ignores(process.pid, signal.SIGHUP))
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        assert until(lambda: all(_ignores(process.pid, number) for number in numbers))
+        for number in numbers:
             process.send_signal(number)
         assert alive(stranger)
         process.stdin.close()

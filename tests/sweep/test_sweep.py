@@ -15,7 +15,7 @@ import pytest
 from harness import reaper
 from harness.ledger import read, word
 from harness.sweep import Run, Standing, gather, overdue, preview, sweep, wait_for_reaper
-from tests.supervisor.conftest import PROGRAMS, carriers, until
+from tests.supervisor.conftest import EVERYBODY, PROGRAMS, carriers, until
 from tests.sweep.conftest import Owned, state, stranger
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def test_everything_is_undone(begin: Begin, places: Path) -> None:
             f"stopped {pid} {start}",
         )
         run = begin(*PROGRAMS, entries=entries)
+        assert until(lambda: len(carriers(run.run_id)) == EVERYBODY)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (7, limits[1]))
         os.kill(pid, signal.SIGSTOP)
         assert until(lambda: state(pid) == "T")
@@ -48,7 +49,7 @@ def test_everything_is_undone(begin: Begin, places: Path) -> None:
         assert not run.gone()  # a preview touches nothing
         swept = sweep(found)
         assert swept.failed == ()
-        assert swept.ended == len(PROGRAMS) + 3
+        assert swept.ended == EVERYBODY
         assert run.gone()
         assert not kept.exists()
         assert state(pid) == "S"
@@ -89,6 +90,7 @@ def test_a_run_that_was_stopped_lives(begin: Begin) -> None:
 def test_two_runs_never_touch_each_other(begin: Begin) -> None:
     """One dies and its reaper cleans up; the other has all it had."""
     first, second = begin(*PROGRAMS), begin(*PROGRAMS)
+    assert until(lambda: len(carriers(second.run_id)) == EVERYBODY)
     before = sorted(carriers(second.run_id))
     first.kill(with_reaper=False)
     assert until(first.gone)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.supervisor import Supervisor
 from harness.sweep import tend_workers
-from tests.supervisor.conftest import PROGRAMS, carriers, until
+from tests.supervisor.conftest import EVERYBODY, PROGRAMS, carriers, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +20,10 @@ def test_what_its_reaper_did(begin: Begin) -> None:
     """How many processes and folders, once; then nothing is left of it."""
     with Supervisor() as supervisor:
         worker = begin(*PROGRAMS, controller=supervisor.run_id)
+        assert until(lambda: len(carriers(worker.run_id)) == EVERYBODY)
         assert list(tend_workers(supervisor.run_id)) == []
         worker.kill(with_reaper=False)
-        said = f"a worker died; its reaper ended {len(PROGRAMS) + 3} processes and removed 1 folder"
+        said = f"a worker died; its reaper ended {EVERYBODY} processes and removed 1 folder"
         assert list(tend_workers(supervisor.run_id)) == [said]
         assert worker.gone()
         assert list(tend_workers(supervisor.run_id)) == []
