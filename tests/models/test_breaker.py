@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.models.breaker.points import Point, What
 from harness.models.breaker.search import decide
 from tests.models.breaker_notation import points, rules
 
@@ -62,3 +63,30 @@ def test_histories(contract: str, history: str, words: dict[str, Any], consisten
     found = decide(rules(contract, **words), points(history))
     assert (found.fatal is None) is consistent, found
     assert not found.tangled
+
+
+def unseen(count: int, then: What) -> list[Point]:
+    """So many calls while nobody listened, one after another, and what became of the next."""
+    calls = [
+        Point(what=What.UNSEEN, call=call, order=(call, call), time=(0, 0), outcome="failed")
+        for call in range(count)
+    ]
+    return [*calls, Point(what=then, call=count, order=(count, count), time=(0, 0))]
+
+
+@pytest.mark.parametrize(
+    ("count", "then", "is_explained"),
+    [
+        (2, What.ADMITTED, True),
+        (3, What.ADMITTED, False),
+        (4, What.ADMITTED, False),
+        (0, What.REJECTED, False),
+        (1, What.REJECTED, True),
+        (3, What.REJECTED, True),
+        (9, What.REJECTED, True),
+    ],
+)
+def test_calls_that_nobody_saw(count: int, then: What, is_explained: bool) -> None:
+    """Each failed once at least, perhaps often, or was refused: three of them open a breaker of three."""
+    found = decide(rules("3"), unseen(count, then))
+    assert (found.fatal is None) is is_explained

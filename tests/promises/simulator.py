@@ -14,7 +14,17 @@ from itertools import count
 from random import Random
 from typing import Final, Literal
 
-from harness.history import Arrival, Call, ClockMoved, Event, History, Rested, TargetStarted
+from harness.history import (
+    Arrival,
+    Call,
+    ClockMoved,
+    Event,
+    FaultBegan,
+    FaultEnded,
+    History,
+    Rested,
+    TargetStarted,
+)
 from harness.plan import (
     Answering,
     Fire,
@@ -22,6 +32,7 @@ from harness.plan import (
     Leave,
     Mark,
     Played,
+    Reaching,
     Release,
     Step,
     Trial,
@@ -64,6 +75,10 @@ class TimedOut(Exception):
 
 class CutOff(Exception):
     """Thrown into a call whose attempt ended without an answer."""
+
+
+class Refused(CutOff):
+    """Thrown into a call whose attempt found nobody listening."""
 
 
 Serving = Generator[Ask | Sleep | Until, int | None, int]
@@ -112,6 +127,7 @@ class Simulator:
     ready: list[Callable[[], None]] = field(default_factory=list)
     timers: list[tuple[int, int, Callable[[], None]]] = field(default_factory=list)
     marks: dict[str, int] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
     groups: dict[str, list[int]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -178,9 +194,36 @@ class Simulator:
                 self._pass_until(since + step.ns)
             case Jump():
                 self._jump(step.most_ns)
+            case Reaching():
+                self._reaching(step)
             case _:
                 raise TypeError(f"{step} is not simulated")
         return []
+
+    def _reaching(self, step: Reaching) -> None:
+        """Connects are refused from here on, or succeed again."""
+        self._tick()
+        if step.how == "open":
+            self.away.discard(step.dependency)
+            healed = FaultEnded(
+                seq=self._seq(),
+                at_ns=self.at_ns,
+                target_ns=self.now_ns,
+                dependency=step.dependency,
+                data_kept=True,
+            )
+            self.others.append(healed)
+            return
+        self.away.add(step.dependency)
+        cut = FaultBegan(
+            seq=self._seq(),
+            at_ns=self.at_ns,
+            target_ns=self.now_ns,
+            dependency=step.dependency,
+            fault="refused",
+            effect=1,
+        )
+        self.others.append(cut)
 
     def _fire(self, step: Fire) -> list[int]:
         made: list[int] = []
@@ -349,6 +392,9 @@ class Simulator:
 
     def _arrive(self, work: _Work, ask: Ask, generation: int) -> None:
         if work.generation != generation:
+            return
+        if ask.dependency in self.away:
+            self._advance(work, Refused())
             return
         place = len(self.arrivals)
         call = self.calls[work.index]

@@ -17,6 +17,7 @@ class What(StrEnum):
     REJECTED = "rejected"
     ENDED = "ended"
     STUCK = "stuck"
+    UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,12 @@ class Point:
     """One fact about one call.
 
     Attributes:
-        what: it reached the dependency, was refused, ended there, or can do neither at rest.
+        what: it reached the dependency, was refused, ended there, or can do neither at rest; unseen:
+            the dependency could not be reached, so that it was refused or failed.
         call: number of the call; whatever the caller likes to know it by.
         order: it came after all points whose order ends before this one's begins.
         time: the interval of target time, in ns.
-        outcome: of a call that ended.
+        outcome: of a call that ended, or that may have failed unseen.
     """
 
     what: What

@@ -16,7 +16,7 @@ from harness.models.breaker.points import Group, Point, What, clusters, grouped,
 from harness.models.breaker.readings import Masks, merged
 from harness.models.breaker.rules import Rules
 from harness.models.breaker.state import Mode, State, Tag, first_state, renamed, tags_of
-from harness.models.breaker.steps import admitted, ended, rejected, stuck
+from harness.models.breaker.steps import admitted, ended, rejected, stuck, unseen
 from harness.models.breaker.windows import Span
 
 STEPS_MOST: Final = 60_000
@@ -218,6 +218,8 @@ def step(rules: Rules, state: State, group: Group, now: Span) -> Iterator[State]
             return stuck(rules, state, now)
         case What.ENDED:
             return ended(rules, state, group.kin, group.outcome or "ok", now)
+        case What.UNSEEN:
+            return unseen(rules, state, group.kin, group.outcome or "failed", now)
 
 
 def compressed(states: Iterable[State]) -> tuple[State, ...]:

@@ -38,6 +38,8 @@ Outcome = Literal["ok", "failed", "uncounted", "gone", "gone_ok", "gone_failed",
 """How a call on the dependency ended; ``gone``: its own client had left before, and ``gone_ok``: the
 dependency answered all the same.
 """
+_UNSEEN_MOST: Final = 32
+"""So often at most one call tries what it cannot reach, without a wait between."""
 _MEANS: Final = {As.IGNORED: None, As.SUCCESS: False, As.FAILURE: True}
 _ANSWERED: Final[dict[Outcome, Outcome]] = {
     "gone_ok": "ok",
@@ -114,6 +116,20 @@ def rejected(rules: Rules, state: State, now: Span) -> Iterator[State]:
         is_open = state.mode is Mode.HALF_OPEN and state.in_flight(Tag.TRIAL, Tag.HANGING) > 0
     if is_open:
         yield state._replace(windows=tuple(map(refused, state.windows)))
+
+
+def unseen(rules: Rules, state: State, call: int, outcome: Outcome, now: Span) -> Iterator[State]:
+    """A call that was refused, or that tried a dependency that could not be reached, perhaps often."""
+    yield from rejected(rules, state, now)
+    found: set[State] = set()
+    last = {state}
+    for _ in range(_UNSEEN_MOST):
+        begun = (each for one in last for each in admitted(rules, one, call, now))
+        last = {after for one in begun for after in ended(rules, one, call, outcome, now)} - found
+        found |= last
+    for one in found:
+        yield one
+        yield from rejected(rules, one, now)
 
 
 def stuck(rules: Rules, state: State, now: Span) -> Iterator[State]:

@@ -14,7 +14,7 @@ from harness.promises.circuit_breaker.check import Facts, Search
 from harness.promises.circuit_breaker.plans import Phase
 from harness.promises.circuit_breaker.special import at_once, unreached
 from harness.promises.circuit_breaker.words import CircuitBreaker, HalfOpenWords
-from harness.units import NS_PER_MS
+from harness.units import NS_PER_MS, number_of
 from harness.verdict import Status
 
 _TIE_NS = 3 * NS_PER_MS
@@ -61,11 +61,12 @@ def _unread(facts: Facts) -> str | None:
             f"{stretch.unmatched} requests at {facts.promise.dependency} may be several calls'; let the "
             "service pass X-Request-ID on to it"
         )
-    if stretch.unseen:
+    unread = len(set(stretch.unseen) - set(facts.story.unseen))
+    if unread:
         return (
-            f"{len(stretch.unseen)} calls were made while {facts.promise.dependency} could not be reached, "
-            "and nobody saw whether they were tried or refused; a dependency that answers or resets would "
-            "settle it"
+            f"{number_of(unread, 'call was', 'calls were')} made while {facts.promise.dependency} could "
+            "not be reached, and nobody saw whether it was tried or refused; a dependency that answers or "
+            "resets would settle it"
         )
     if any(_is_torn(each) for attempts in stretch.attempts.values() for each in attempts):
         return (
@@ -86,7 +87,8 @@ def _unread(facts: Facts) -> str | None:
         )
     if facts.story.lost:
         return (
-            f"{len(facts.story.lost)} calls were lost, or answered though nothing reached "
+            f"{number_of(len(facts.story.lost), 'call was', 'calls were')} lost, or answered though nothing "
+            f"reached "
             f"{facts.promise.dependency} by what may be a cache or another promise; see why the target "
             "does not answer, and declare what a refusal looks like under `open`"
         )
@@ -157,10 +159,11 @@ def _phase(facts: Facts, step: Fire, calls: Sequence[int]) -> str | None:
     admitted = sum(index in facts.stretch.attempts for index in calls)
     refused = sum(index in facts.story.rejected for index in calls)
     number = facts.trial.steps.index(step) + 1
-    made = f"step {number} made {len(calls)} calls, {admitted} reached {facts.promise.dependency}"
+    many = number_of(len(calls), "call")
+    made = f"step {number} made {many}, of which {admitted} reached {facts.promise.dependency}"
     match Phase.of(step.group):
         case Phase.OPENS if not calls or calls[-1] not in facts.story.rejected:
-            return f"{made} and none was refused: it was not seen to open"
+            return f"{made}, and the last was not refused: the breaker was not seen to open"
         case Phase.REFUSED if refused < len(calls):
             return f"{made}, where all should be refused"
         case Phase.PASSES if admitted < len(calls):
@@ -182,8 +185,8 @@ def _not_at_once(facts: Facts) -> str | None:
         )
     if inside[0] < wanted:
         return (
-            f"{inside[0]} of {wanted} calls at once got through, and {inside[1]} beside the breaker: "
-            "the service itself serves no more at once"
+            f"{inside[0]} of {wanted} calls at once got through, and {inside[1]} beside the breaker: the "
+            "service itself may serve no more at once"
         )
     return None
 
@@ -267,12 +270,12 @@ def unearned(
     )
     if not smoke and permits is not None and not tried:
         return (
-            f"the {permits} permits of a half-open breaker were not tried: that needs calls that the "
-            "witness holds, and one breaker for all of them"
+            f"the {number_of(permits, 'permit')} of a half-open breaker could not be tried: that needs "
+            "calls that the witness holds, and one breaker for all of them"
         )
     if not smoke and permits is not None and permits > 1 and not is_parallel:
         return (
-            f"the service lets one call at a time reach {promise.dependency}, so that {permits} permits "
+            f"the service lets one call at a time reach {promise.dependency}, so its {permits} permits "
             "could not be tried; more workers or threads would settle it"
         )
     return None

@@ -34,6 +34,7 @@ class Story:
         admitted: calls that arrived.
         stuck: calls that had neither at some rest.
         lost: calls whose end says nothing.
+        unseen: calls that were answered at once while the dependency could not be reached.
         outcomes: how each attempt ended, as far as it did.
     """
 
@@ -42,6 +43,7 @@ class Story:
     admitted: tuple[int, ...]
     stuck: tuple[int, ...]
     lost: tuple[int, ...]
+    unseen: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
 
 
@@ -117,8 +119,14 @@ class Reader:
         calls, attempts = self.stretch.calls, self.stretch.attempts
         rejected: list[int] = []
         lost: list[int] = []
+        unseen = [index for index in self.stretch.unseen if self._failed_unseen(index)]
         for index, call in calls.items():
-            if index in attempts or call.ended_ns is None or call.error == "left":
+            if (
+                index in attempts
+                or call.ended_ns is None
+                or call.error == "left"
+                or index in unseen
+            ):
                 continue
             (rejected if call.status is not None and index in self.ours else lost).append(index)
         outcomes = [
@@ -129,6 +137,7 @@ class Reader:
         ]
         stuck = tuple(self._stuck())
         common = [self._rejection(index) for index in rejected]
+        common += [self._unseen(index) for index in unseen]
         common += [point for _, point in stuck]
         per_call = [point for index in attempts for point in self._as_one(index)]
         wide = {"around all attempts of a call": tuple(per_call + common)}
@@ -147,6 +156,7 @@ class Reader:
             admitted=tuple(attempts),
             stuck=tuple(dict.fromkeys(index for index, _ in stuck)),
             lost=tuple(lost),
+            unseen=tuple(unseen),
             outcomes=tuple(outcomes),
         )
 
@@ -169,6 +179,20 @@ class Reader:
             order=self._order(call.written_ns, call.ended_ns or FOREVER),
             time=(call.sent_target_ns, call.ended_target_ns or FOREVER),
         )
+
+    def _failed_unseen(self, index: int) -> bool:
+        """Whether a call was answered without any wait: it was refused, or could not connect."""
+        call = self.stretch.calls[index]
+        if not self.frozen or call.ended_ns is None or call.status is None or call.error == "left":
+            return False
+        first, last = self._order(call.written_ns, call.ended_ns)
+        is_alone = index not in self.stretch.attempts and index in self.ours
+        return is_alone and first == last and call.ended_target_ns == call.sent_target_ns
+
+    def _unseen(self, index: int) -> Point:
+        failed = "connection" in self.promise.counted
+        point = self._rejection(index)
+        return replace(point, what=What.UNSEEN, outcome="failed" if failed else "uncounted")
 
     def _as_one(self, index: int) -> Iterator[Point]:
         """One admission and one result for all attempts of a call."""

@@ -94,7 +94,7 @@ class Tale:
 
     def _refused_closed(self, state: State) -> tuple[str, str]:
         since = list(self._since_mode())
-        ends = [group for group in since if group.what is What.ENDED]
+        ends = [group for group in since if group.what in {What.ENDED, What.UNSEEN}]
         failed = _count(ends, "failed")
         uncounted = _count(ends, "uncounted")
         was_open = any(Mode.OPEN in moment.modes for moment in self.decision.moments)

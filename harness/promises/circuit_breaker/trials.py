@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.models.breaker.rules import Rules
 from harness.models.breaker.state import Mode
-from harness.plan import Trial
+from harness.plan import Reaching, Trial
 from harness.promises.base import Surroundings
 from harness.promises.circuit_breaker.counting import counting
 from harness.promises.circuit_breaker.neighbours import concurrent, neighbours
@@ -195,6 +195,11 @@ def _outcomes(scene: Scene) -> Iterator[Trial]:
         yield scene.trial(
             "T14 kinds of failure", "timeouts and resets count as declared", _kinds, together=True
         )
+    if "connection" in scene.promise.counted:
+        refused = scene.trial(
+            "T14 refused connections", "connections that are refused count", _refused, long=True
+        )
+        yield replace(refused, needed=False)
 
 
 def _uncounted(plan: Plan) -> None:
@@ -230,6 +235,17 @@ def _kinds(plan: Plan) -> None:
     if "connection" in plan.promise.counted:
         plan.opens(RESET)
         plan.recover()
+
+
+def _refused(plan: Plan) -> None:
+    """So many calls as open it while nobody listens; one that comes on an older connection is reset."""
+    plan.answering(RESET)
+    plan.steps.append(Reaching(plan.dependency, "refuse"))
+    plan.fire(Phase.ANY, plan.n.fill)
+    plan.steps.append(Reaching(plan.dependency, "open"))
+    plan.mark()
+    plan.good(Phase.REFUSED, 1)
+    plan.recover()
 
 
 def _hanging(plan: Plan) -> None:

@@ -11,7 +11,16 @@ from typing import Literal
 from harness.history import Call
 from harness.models.breaker.rules import Consecutive, Counted, Rules, Timed, Trials, Weak
 from harness.units import NS_PER_S
-from tests.promises.simulator import Ask, ClientGone, CutOff, Serve, Serving, TimedOut, Until
+from tests.promises.simulator import (
+    Ask,
+    ClientGone,
+    CutOff,
+    Refused,
+    Serve,
+    Serving,
+    TimedOut,
+    Until,
+)
 
 Meaning = Literal["ok", "failed", "ignored"]
 Yields = Generator[Until, int | None, "Ticket | None"]
@@ -92,7 +101,7 @@ class Breaker:
     manner: Manner
     rng: Random
     defect: str = ""
-    counts: frozenset[str] = frozenset({"failed", "timeout", "reset"})
+    counts: frozenset[str] = frozenset({"failed", "timeout", "reset", "refused connection"})
     mode: Literal["closed", "open", "half"] = "closed"
     generation: int = 0
     opened_ns: int = 0
@@ -459,8 +468,9 @@ def serve(
             end = _read(status, statuses)
         except TimedOut:
             end, status = "timeout", 504
-        except CutOff:
-            end, status = "reset", 502
+        except CutOff as error:
+            end = "refused connection" if isinstance(error, Refused) else "reset"
+            status = 502
         except ClientGone:
             yield from breaker.leave(ticket, "gone", now())
             raise

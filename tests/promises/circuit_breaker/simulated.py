@@ -203,6 +203,7 @@ DEFECTS: Final[dict[str, Sequence[list[Words]]]] = {
     "4xx counted": (ROW, RATE, WITHIN),
     "timeouts not counted": (ROW, RATE, WITHIN),
     "resets not counted": (ROW, RATE, WITHIN),
+    "refused connections not counted": (ROW, RATE, WITHIN),
     "success does not reset": (ROW,),
     "no expiry": (RATE, WITHIN),
     "half a window": (RATE, WITHIN),
