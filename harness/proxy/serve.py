@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import secrets
 import signal
 import socket
@@ -116,7 +117,7 @@ def _listener(host: str, port: int) -> socket.socket:
         return socket.create_server((address, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise UsageError(
-            f"cannot listen on {Address(address, port)}: {error.strerror}. "
+            f"cannot listen on {Address(address, port)}: {os.strerror(error.errno or 0)}. "
             f"Give another --port (0 is any free one), or end what listens there."
         ) from error
 

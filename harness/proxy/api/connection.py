@@ -30,6 +30,7 @@ _REQUEST_S: Final = 15
 _ANSWER_S: Final = 30
 _LINGER_S: Final = 1
 _SERVER: Final = "stormproof"
+_TURN_EVENTS: Final = 24
 _BODYLESS: Final = {204, 304}
 _TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 
@@ -47,8 +48,11 @@ class House(Protocol):
     def wants(self, connection: Connection, events: int) -> None:
         """Which events of its socket it waits for from now on."""
 
-    def expects(self, connection: Connection, within_s: int | None) -> None:
+    def expects(self, connection: Connection, within_s: float | None) -> None:
         """Call :meth:`Connection.on_late` unless something else is said until then; None never does."""
+
+    def soon(self, told: Callable[[], None]) -> None:
+        """Call it in the next turn."""
 
     def left(self, connection: Connection) -> None:
         """It is over: close its socket."""
@@ -73,7 +77,9 @@ class Connection:
         self._following: Follow | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self._events = select.EPOLLIN
-        self._is_asking = self._is_begun = self._is_leaving = self._is_head = False
+        self._is_asking = self._is_begun = self._is_behind = self._is_leaving = self._is_head = (
+            False
+        )
         house.expects(self, _IDLE_S)
 
     def on_event(self, events: int) -> None:
@@ -101,6 +107,8 @@ class Connection:
     # in
 
     def _read(self) -> None:
+        if self._is_behind:
+            return  # first what has come already
         try:
             data = self.sock.recv(_READ_BYTES)
         except BlockingIOError:
@@ -122,8 +130,11 @@ class Connection:
         self._serve()
 
     def _serve(self) -> None:
-        """All requests that are whole, one after another."""
-        while self.is_open and not (self._is_asking or self._is_leaving or self._out):
+        """Requests that are whole, one after another; after some of them it is others' turn."""
+        self._is_behind = False
+        for _ in range(_TURN_EVENTS):
+            if not self.is_open or self._is_asking or self._is_leaving or self._out:
+                return
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
@@ -136,6 +147,8 @@ class Connection:
                 self.close()
                 return
             self._take(event)
+        self._is_behind = True
+        self._house.soon(self._serve)
 
     def _take(self, event: h11.Event | type[h11.NEED_DATA | h11.PAUSED]) -> None:
         if isinstance(event, h11.Request):

@@ -15,6 +15,8 @@ from harness.proxy.api.names import Names, Unknown
 from harness.units import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.loop import Loop, Timer
     from harness.proxy.api.api import Api
     from harness.proxy.api.messages import Request, Response
@@ -117,12 +119,12 @@ class ControlPlane:
         """See :class:`harness.proxy.api.connection.House`."""
         self._loop.change(connection.sock.fileno(), events)
 
-    def expects(self, connection: Connection, within_s: int | None) -> None:
+    def expects(self, connection: Connection, within_s: float | None) -> None:
         """See :class:`harness.proxy.api.connection.House`."""
         late = self._late.setdefault(connection, _Late())
         late.at_ns = None
         if within_s is not None and self._has_timers:
-            late.at_ns = self._loop.now_ns() + within_s * NS_PER_S
+            late.at_ns = self._loop.now_ns() + int(within_s * NS_PER_S)
             self._arm(connection, late)
 
     def _arm(self, connection: Connection, late: _Late) -> None:
@@ -142,6 +144,10 @@ class ControlPlane:
             self._arm(connection, late)
         else:
             connection.on_late()
+
+    def soon(self, told: Callable[[], None]) -> None:
+        """See :class:`harness.proxy.api.connection.House`."""
+        self._loop.soon(told)
 
     def left(self, connection: Connection) -> None:
         """See :class:`harness.proxy.api.connection.House`."""

@@ -6,6 +6,13 @@ one fails, and so does one of these that nothing shows.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Test = TypeVar("Test")
+
 DIFFERENCES = {
     "server-header": "answers say who we are; the version stays Toxiproxy's, as clients compare it",
     "decoder-text": "what follows `bad request body:` is the decoder's, and varies with Go's version too",
@@ -30,4 +37,14 @@ DIFFERENCES = {
     "reset-goes-on": "a proxy that cannot be started does not keep a reset from the others",
     "body-limit": "bodies of more than 8 MiB are refused",
     "old-http": "an answer to HTTP/1.0 calls itself HTTP/1.1, which these clients read as well",
+    "start-fails": "a port that is taken, or a config that cannot be used, ends the start",
+    "content-length": "large answers have a Content-Length too, and no chunks",
 }
+SHOWN = {"server-header"}  # by every row of the golden table
+
+
+def shows(*differences: str) -> Callable[[Test], Test]:
+    """This test shows these."""
+    assert set(differences) <= DIFFERENCES.keys()
+    SHOWN.update(differences)
+    return lambda test: test

@@ -154,9 +154,10 @@ def test_nobody_there(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_older_servers_are_asked_by_post() -> None:
     """Before 2.6 a PATCH was unknown: the client then asks again, and from then on, by POST."""
+    shape = b'{"name":"a","listen":"127.0.0.1:1","upstream":"b","enabled":true}'
     answers = [
         b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n",
-        b'HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n{"name":"a","listen":"127.0.0.1:1","upstream":"b","enabled":true}',
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(shape), shape),
     ]
     with (
         socket.create_server(("127.0.0.1", 0)) as old,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from tests.proxy.api.differences import DIFFERENCES
+from tests.proxy.api import model
+from tests.proxy.api.differences import DIFFERENCES, SHOWN
 from tests.proxy.api.golden import KINDS, ROWS, Row, Said
 from tests.proxy.api.servers import Answer, Server, real, real_binary, with_ports
 
@@ -68,3 +71,12 @@ def test_differences_have_reasons() -> None:
         assert (row.ours is None) == (row.why == ""), row.name
         assert not row.why or row.why in DIFFERENCES, row.name
     assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_differences_are_shown() -> None:
+    """None stands in the table that no test shows."""
+    for name in ("hostile", "http", "start", "watching"):
+        import_module(f"tests.proxy.api.test_{name}")
+    in_model = re.findall(r'self\.ours\("(.*?)"\)', Path(model.__file__).read_text())
+    in_table = {row.why for row in ROWS if row.why}
+    assert {*in_model, "reset-goes-on", *in_table, *SHOWN} == DIFFERENCES.keys()
