@@ -57,6 +57,7 @@ _METHOD: Final = re.compile(r"[A-Z]{1,20}", re.ASCII)
 _PATH: Final = re.compile(r"/[\x21-\x7e]{0,2000}", re.ASCII)
 _FOLDER: Final = re.compile(r"(/[^\x00-\x1f]{0,900})?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_GROUP: Final = re.compile(r"[\x20-\x7e]{1,200}")
 _FORWARDED: Final = re.compile(r"(\*|@[A-Za-z0-9_-]{1,64})(, ?(\*|@[A-Za-z0-9_-]{1,64})){0,15}")
 
 
@@ -247,6 +248,7 @@ _COUNT = _whole(1, CALLS_MOST)
 _COUNT_OR_NONE_AT_ALL = _whole(0, CALLS_MOST)
 _NS = _whole(0, SPAN_MOST_NS)
 _SYMBOL = _text(_NAME, "'a'")
+_GROUP_NAME = _text(_GROUP, "'round 1, after'")
 _HEADER_NAME = _text(_HEADER, "'retry-after'")
 _LINE = _text(_FIELD, "'text/plain', one line of Latin-1")
 
@@ -277,7 +279,7 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "size_bytes": _whole(0, _BYTES_MOST),
     "folder": _text(_FOLDER, "'/var/cache', or empty"),
     "by_ns": _whole(-SPAN_MOST_NS, SPAN_MOST_NS),
-    "group": _SYMBOL,
+    "group": _GROUP_NAME,
     "until": _or_none(_choice(("rejected", "admitted"))),
     "operation": _or_none(_SYMBOL),
     "fresh": _flag,
@@ -307,7 +309,7 @@ _READERS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "close": _flag,
 }
 _READERS_OF: Final[Mapping[type[Any], Mapping[str, Callable[[Any, str], Any]]]] = {
-    Release: {"times": _or_none(_COUNT), "group": _or_none(_SYMBOL)},
+    Release: {"times": _or_none(_COUNT), "group": _or_none(_GROUP_NAME)},
     Leave: {"times": _or_none(_COUNT)},
 }
 """Where a setting of a type means something of its own."""

@@ -93,11 +93,12 @@ RULES = st.builds(
     path=st.none() | st.just("/items/7"),
 )
 COUNTS = st.integers(1, 99)
+GROUPS = st.sampled_from(["a", "429 1", "round 10, after", "any-0", "GET 503 -> 200"])
 FLIGHTS: st.SearchStrategy[Step] = st.one_of(
     st.builds(Answering, dependency=NAMES, script=st.lists(RULES, max_size=3).map(tuple)),
     st.builds(
         Fire,
-        group=NAMES,
+        group=GROUPS,
         caller=NAMES,
         times=COUNTS,
         together=st.booleans(),
@@ -114,13 +115,13 @@ FLIGHTS: st.SearchStrategy[Step] = st.one_of(
         answer=ANSWERS.map(lambda answer: replace(answer, hold=False)),
         times=st.none() | COUNTS,
         order=st.sampled_from(["oldest", "newest", "random"]),
-        group=st.none() | NAMES,
+        group=st.none() | GROUPS,
     ),
-    st.builds(Leave, group=NAMES, times=st.none() | COUNTS, waiting=st.none() | st.booleans()),
+    st.builds(Leave, group=GROUPS, times=st.none() | COUNTS, waiting=st.none() | st.booleans()),
     st.builds(Jump, SPANS),
     st.builds(Reaching, NAMES, st.sampled_from(["open", "refuse", "black_hole"])),
     st.builds(CountResources),
-    st.builds(Kill, NAMES),
+    st.builds(Kill, GROUPS),
 )
 FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(ProcessPaused, NAMES),
@@ -220,6 +221,8 @@ def injecting(fault: Any) -> dict[str, Any]:
         ([{"step": "Jump", "most_ns": 1}], "makes 0 calls"),
         ([FIRE, {"step": "Jump", "most_ns": 400 * 86_400 * NS_PER_S}], "most_ns must be"),
         ([FIRE, *[{"step": "Jump", "most_ns": 300 * 86_400 * NS_PER_S}] * 2], "366 days"),
+        ([{**FIRE, "group": "a\nb"}], "group must be a text such as 'round 1, after'"),
+        ([{**FIRE, "group": ""}], "group must be a text"),
         ([{**FIRE, "times": None}], "times must be a whole number"),
         ([{**FIRE, "until": "ended"}], "must be one of rejected, admitted"),
         ([{**FIRE, "part": "tail"}], "must be one of whole, half"),
