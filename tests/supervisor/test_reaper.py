@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import reaper
+from harness.undo import Undoing
 from tests.supervisor.conftest import PYTHON, WAIT, program, until
 
 if TYPE_CHECKING:
@@ -209,15 +212,20 @@ def test_what_is_about_to_be_made(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stormproof-other"]
 
 
-def test_who_was_about_to_start() -> None:
+def test_who_was_about_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fork that has not got its program yet has no marker: it is waited for."""
     marks = {"STORMPROOF_RUN": "test", "STORMPROOF_PROCESS": "7"}
-    with start_reaper() as process:
-        assert process.stdin is not None
-        process.stdin.write(b"starting 7\n")
-        process.stdin.close()
-        with waiting(**marks) as ours:
-            assert ours.wait(10) == -signal.SIGKILL
+    with ExitStack() as stack:
+        started: list[Stranger] = []
+
+        def sleep(_: float) -> None:
+            if not started:  # the reaper has looked already, and found nobody
+                started.append(stack.enter_context(waiting(**marks)))
+
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+        monkeypatch.setattr("harness.undo.undoing.time", clock)
+        Undoing("test", ["starting 7"], before=0, note=lambda _: None).run()
+        assert started[0].wait(10) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.ledger import read
 from harness.supervisor import Supervisor
 from harness.sweep import tend_workers
 from tests.supervisor.conftest import EVERYBODY, PROGRAMS, carriers, until
@@ -40,6 +41,12 @@ def test_its_reaper_was_killed_too(begin: Begin) -> None:
         assert worker.gone()
 
 
+def is_done(worker: Owned) -> bool:
+    """Whether its reaper has left word for the controller."""
+    book = read(str(worker.ledger))
+    return book is not None and book.done
+
+
 def test_nobody_is_left_to_tell(begin: Begin) -> None:
     """Whether the controller dies before its worker or after it: no ledger stays behind."""
     for controller_first in (True, False):
@@ -48,7 +55,7 @@ def test_nobody_is_left_to_tell(begin: Begin) -> None:
         first, second = (controller, worker) if controller_first else (worker, controller)
         first.kill(with_reaper=False)
         if not controller_first:
-            assert until(lambda worker=worker: not carriers(worker.run_id))  # type: ignore[misc]
+            assert until(lambda worker=worker: is_done(worker))  # type: ignore[misc]
         second.kill(with_reaper=False)
         assert until(controller.gone)
         assert until(worker.gone)
