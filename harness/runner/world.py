@@ -158,7 +158,10 @@ class World:
 
     def _started(self) -> None:
         self._connect()
-        several = any(getattr(each, "workers", 1) > 1 for each in self.contract.promises)
+        several = any(
+            getattr(each, "workers", 1) > 1 or getattr(each, "scope", None) == "process"
+            for each in self.contract.promises
+        )
         pid = self.target.pid
         self._serving = Serving(pid) if several and pid is not None else None
         self._journal.started(self.time.mode, exclusive=self.contract.target.url is None)

@@ -27,6 +27,7 @@ from harness.history import (
 )
 from harness.plan import (
     Answering,
+    CountResources,
     Fire,
     Jump,
     Leave,
@@ -194,6 +195,8 @@ class Simulator:
                 self._pass_until(since + step.ns)
             case Jump():
                 self._jump(step.most_ns)
+            case CountResources():
+                pass  # nobody counts the processes of a simulation
             case Reaching():
                 self._reaching(step)
             case _:

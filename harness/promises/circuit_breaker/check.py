@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.history import Call, History
+from harness.history import Call, Event, History
 from harness.models.breaker.readings import Reading, told, unbound
 from harness.models.breaker.search import Decision, decide
 from harness.plan import Fire, Played, Trial
@@ -36,6 +36,7 @@ class Facts:
         story: the same as points.
         n: the numbers.
         calls: all calls of the history, for those that are told of.
+        events: all else that it holds, too.
     """
 
     promise: CircuitBreaker
@@ -46,6 +47,7 @@ class Facts:
     story: Story
     n: Numbers
     calls: tuple[Call, ...]
+    events: tuple[Event, ...]
 
     @property
     def origin_ns(self) -> int:
@@ -88,6 +90,7 @@ def facts_of(
         story=Reader(promise, seen, ours=ours).story(),
         n=Numbers(rules_of(promise, frozen=around.frozen), frozen=around.frozen),
         calls=history.calls,
+        events=history.events,
     )
 
 

@@ -34,8 +34,8 @@ class Scene:
 
     @property
     def workers(self) -> int:
-        """Breakers that are known to be independent: one each process, where that is declared."""
-        return (self.around.serving or 1) if self.promise.scope == "process" else 1
+        """Breakers that may be independent: one each process, where that is declared; two at least."""
+        return max(2, self.around.serving or 0) if self.promise.scope == "process" else 1
 
     @property
     def rules(self) -> Rules:

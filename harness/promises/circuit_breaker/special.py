@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.history import Arrival, Call
+from harness.history import Arrival, Call, Resources
 from harness.plan import Fire
 from harness.promises.circuit_breaker import sentences
 from harness.promises.circuit_breaker.check import Facts
@@ -18,7 +18,7 @@ def counted(facts: Facts) -> Iterator[Finding]:
     """Several workers, one breaker each: no refusal before the threshold, no more than all may pass."""
     if facts.trial.name != NAME:
         return
-    workers, needed = facts.around.serving or 1, facts.n.fewest
+    workers, needed = processes(facts), facts.n.fewest
     order = sorted(facts.stretch.calls)
     failed = 0
     for index in order:
@@ -44,6 +44,16 @@ def counted(facts: Facts) -> Iterator[Finding]:
             calls=tuple(index for index in order if index in facts.stretch.attempts),
             proof={"failures": failed, "most": most, "origin_ns": facts.origin_ns},
         )
+
+
+def processes(facts: Facts) -> int:
+    """How many processes may have served at most: all that were there, masters among them."""
+    counts = [
+        len(event.pids)
+        for event in facts.events
+        if isinstance(event, Resources) and event.at_ns >= facts.played.at_ns[0]
+    ]
+    return max([facts.around.serving or 1, *counts])
 
 
 def cut_off(facts: Facts) -> Iterator[Finding]:

@@ -60,6 +60,7 @@ def test_the_trials_of_a_contract_with_all_words() -> None:
         "T9 rate",
         "T10 uncounted outcomes",
         "T14 kinds of failure",
+        "T14 refused connections",
         "T11 hanging trials",
         "T12 at once and late",
         "T16 random 1",
@@ -71,7 +72,7 @@ def test_in_real_time_some_trials_cannot_be() -> None:
     """They say why, and *kept* does not ask for them."""
     found = KIND.trials(promise(**SUM), scene(promise(**SUM), frozen=False))
     left = [trial for trial in found if trial.cannot is not None]
-    assert {trial.name.split()[0] for trial in left} == {"T8", "T11", "T16"}
+    assert {trial.name.split()[0] for trial in left} == {"T8", "T11", "T14", "T16"}
     assert not any(trial.needed for trial in left)
 
 
