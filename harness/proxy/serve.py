@@ -23,6 +23,7 @@ from harness.proxy.api.names import Names, Unknown, address_of
 from harness.proxy.api.proxies import Proxies
 from harness.proxy.api.server import ControlPlane
 from harness.proxy.api.shapes import proxies_from
+from harness.proxy.dial import Resolver
 from harness.proxy.engine import Engine
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ def serve(settings: Settings, told: Callable[[Ready], None]) -> None:
         UsageError: the address cannot be listened on, or the config cannot be used.
     """
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
-    loop, names = Loop(), Names()
-    with closing(loop), closing(Engine(loop, seed)) as engine:
+    loop = Loop()
+    with closing(loop), closing(Engine(loop, seed)) as engine, closing(Resolver(loop)) as resolver:
+        names = Names(resolver)
         allowed = Allowed(settings.allow, (settings.host.lower(),))
         proxies = Proxies(engine, allowed, names.lookup)
         api = Api(

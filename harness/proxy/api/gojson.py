@@ -80,6 +80,8 @@ def _not_json(text: str) -> NoReturn:
     raise ValueError(text)
 
 
+_SPECIAL: Final = re.compile("[<>&\u2028\u2029]")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=Object, parse_int=Number, parse_float=Number, parse_constant=_not_json
 )
@@ -276,11 +278,12 @@ def encode(value: Any) -> str:
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).translate(_HTML)
+        quoted = _ENCODER.encode(value)
+        return quoted.translate(_HTML) if _SPECIAL.search(quoted) else quoted
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{encode(key)}:{encode(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(encode, value)) + "]"
     if isinstance(value, float):
         return float_text(value)
-    return json.dumps(value)
+    return _ENCODER.encode(value)

@@ -1,22 +1,19 @@
-"""Host names to listen on, looked up by threads: nobody else waits for them."""
+"""Host names to listen on, looked up where nobody waits for them."""
 
 from __future__ import annotations
 
 import socket
-from functools import partial
-from threading import Thread
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from harness.proxy.api.addresses import BadAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.loop import Loop
+    from harness.proxy.dial import Resolver
 
 __all__ = ["Names", "Unknown", "address_of"]
-
-_MOST: Final = 16
 
 
 class Unknown(Exception):
@@ -30,14 +27,17 @@ class Unknown(Exception):
 class Names:
     """What names mean, as far as it is known.
 
+    Args:
+        resolver: looks them up.
+
     Attributes:
         known: addresses by name; empty where it has none. Whoever is told of an :class:`Unknown` name adds
             it and tries again; what one request has learnt is not for the next one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self.known: dict[str, str] = {}
-        self._under_way = 0
+        self._resolver = resolver
 
     def lookup(self, name: str) -> str:
         """Its numeric address.
@@ -52,28 +52,26 @@ class Names:
             raise BadAddress(f"lookup {name}: no such host")
         return self.known[name]
 
-    def find(self, loop: Loop, name: str, told: Callable[[str], None]) -> None:
-        """Look it up in a thread and say what it means; too many at once have no address."""
-        if self._under_way >= _MOST:
-            loop.soon(partial(told, ""))
-            return
-        self._under_way += 1
-        Thread(target=self._find, args=(loop, name, told), name="lookup", daemon=True).start()
-
-    def _find(self, loop: Loop, name: str, told: Callable[[str], None]) -> None:
-        address = address_of(name)
-        loop.hand_in(partial(self._found, told, address))
-
-    def _found(self, told: Callable[[str], None], address: str) -> None:
-        self._under_way -= 1
-        told(address)
+    def find(self, name: str, told: Callable[[str], None]) -> None:
+        """``told`` is called with its address, or nothing, in a later turn of the loop."""
+        self._resolver.ask(
+            name,
+            "0",
+            lambda found: told(
+                "" if isinstance(found, OSError) else _first(one[1][0] for one in found)
+            ),
+        )
 
 
 def address_of(name: str) -> str:
-    """The first IPv4 address of a name, else its first one; empty where it has none."""
+    """The numeric address of a name, empty where it has none. Waits: for before the start."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ""
-    addresses = [str(address[0]) for _, _, _, _, address in found]
-    return next((one for one in addresses if ":" not in one), addresses[0])
+    return _first(str(address[0]) for _, _, _, _, address in found)
+
+
+def _first(addresses: Iterable[str]) -> str:
+    """The first IPv4 one, else the first one."""
+    return min(addresses, key=lambda one: ":" in one, default="")

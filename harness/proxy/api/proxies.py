@@ -273,12 +273,12 @@ class Proxies:
     def _set_mode(self, proxy: Proxy, mode: Mode) -> None:
         if mode == proxy.mode:
             return
-        proxy.mode = mode
         if proxy.wire is not None:
             try:
                 proxy.wire.set_mode(mode)
             except OSError as error:
                 raise ApiError(500, told_bind(Address(*proxy.wire.listen), error)) from None
+        proxy.mode = mode
 
     def _resolve(self, listen: str, prefix: str = "") -> Address:
         try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import select
 import socket
+from contextlib import suppress
 from functools import partial
 from traceback import print_exc
 from typing import TYPE_CHECKING, Final
@@ -60,13 +63,19 @@ class ControlPlane:
         self._api = api
         self._names = names
         self._late: dict[Connection, _Late] = {}
+        self._is_closed = False
         self._has_timers = not hasattr(ctypes.CDLL(None), "stormproof_clock_real")
         listener.setblocking(False)
         loop.watch(listener.fileno(), select.EPOLLIN, self._accept)
+        self._spare: list[int] = []
+        self._save()
 
     def close(self) -> None:
         """Listener and connections."""
+        self._is_closed = True
         self._loop.leave(self._listener)
+        while self._spare:
+            os.close(self._spare.pop())
         for connection in list(self._late):
             connection.close()
 
@@ -74,14 +83,30 @@ class ControlPlane:
         for _ in range(_ACCEPTS):
             try:
                 sock, _ = self._listener.accept()
-            except OSError:  # nobody left, or no descriptor: told again
-                return
-            if len(self._late) >= LIMIT_CONNECTIONS:
-                next(iter(self._late)).close()
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock, self)
-            self._loop.watch(sock.fileno(), select.EPOLLIN, connection.on_event)
+            except OSError as error:
+                if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                    return
+                if not self._spare:  # somebody has it, and will give it back
+                    self._loop.change(self._listener.fileno(), 0)
+                    return
+                os.close(self._spare.pop())
+                continue
+            self._take(sock)
+
+    def _take(self, sock: socket.socket) -> None:
+        if len(self._late) >= LIMIT_CONNECTIONS:
+            next(iter(self._late)).close()
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(sock, self)
+        self._loop.watch(sock.fileno(), select.EPOLLIN, connection.on_event)
+
+    def _save(self) -> None:
+        """Keep a descriptor for when there is no other: whoever comes then can still be answered."""
+        with suppress(OSError):
+            if not self._spare:
+                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                self._loop.change(self._listener.fileno(), select.EPOLLIN)
 
     # what connections need
 
@@ -97,7 +122,7 @@ class ControlPlane:
             return self._api.answer(request)
         except Unknown as unknown:
             again = partial(self._again, connection, request, known, unknown.name)
-            self._names.find(self._loop, unknown.name, again)
+            self._names.find(unknown.name, again)
             return None
         except Exception as error:  # noqa: BLE001 (a defect of ours must not end everybody's proxies)
             print_exc()
@@ -155,3 +180,5 @@ class ControlPlane:
         if timer is not None:
             timer.cancel()
         self._loop.leave(connection.sock)
+        if not self._spare and not self._is_closed:
+            self._loop.soon(self._save)

@@ -28,7 +28,7 @@ _CHOSEN = re.compile(r"(?:127\.0\.0\.1|\[::1?\]):(\d{5})")
 _NUMBER = re.compile(r"\b\d{4,5}\b")
 NO_REAL = (
     f"Toxiproxy {REAL_VERSION} is not here: set STORMPROOF_TOXIPROXY to its binary, "
-    f"or install it with Go as the README says"
+    f"or put it on PATH as toxiproxy-server"
 )
 
 
@@ -156,9 +156,9 @@ def real_binary() -> str | None:
 
 
 @contextmanager
-def ours(*options: str) -> Iterator[Server]:
-    """Our own, on a free port."""
-    command = [sys.executable, "-m", "harness.proxy", "--port", "0", *options]
+def ours(*options: str, before: tuple[str, ...] = ()) -> Iterator[Server]:
+    """Our own, on a free port; ``before`` stands before its command."""
+    command = [*before, sys.executable, "-m", "harness.proxy", "--port", "0", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

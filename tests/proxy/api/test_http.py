@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ from harness.proxy.api.allowed import Allowed
 from harness.proxy.api.api import Api
 from harness.proxy.api.names import Names
 from harness.proxy.api.proxies import Proxies
+from harness.proxy.dial import Resolver
 from harness.proxy.engine import Engine
 from tests.proxy.api.differences import shows
-from tests.proxy.api.servers import PATIENCE_S, Server
+from tests.proxy.api.servers import PATIENCE_S, Server, ours, with_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,8 +174,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch, **patience_s: float) -> Iterator[
     """A control plane in this process that waits less long; its port."""
     for name, seconds in patience_s.items():
         monkeypatch.setattr(connection, f"_{name}_S", seconds)
-    loop, names = Loop(), Names()
-    engine = Engine(loop, 1)
+    loop = Loop()
+    engine, resolver = Engine(loop, 1), Resolver(loop)
+    names = Names(resolver)
     api = Api(engine, Proxies(engine, Allowed(), names.lookup), Allowed())
     listener = socket.create_server(("127.0.0.1", 0))
     plane = api_server.ControlPlane(loop, listener, api, names, engine.events)
@@ -186,6 +188,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, **patience_s: float) -> Iterator[
         loop.hand_in(loop.stop)
         thread.join(PATIENCE_S)
         plane.close()
+        resolver.close()
         engine.close()
         loop.close()
 
@@ -245,3 +248,35 @@ def test_the_oldest_connection_goes_when_there_are_too_many(
         with socket.create_connection(("127.0.0.1", port)):
             assert statuses(talk(port, LAST)) == [200]
             assert first.recv(65_536) == b""
+
+
+def test_a_server_without_descriptors_still_answers() -> None:
+    """When links have taken all of them, one control call at a time goes on the spare one."""
+    few = ("sh", "-c", 'ulimit -n 40; exec "$@"', "sh")
+    with ExitStack() as stack:
+        server = stack.enter_context(with_ports(stack.enter_context(ours(before=few))))
+        upstream = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
+        body = {
+            "name": "web",
+            "upstream": f"127.0.0.1:{upstream.getsockname()[1]}",
+            "listen": ":{p1}",
+        }
+        assert server.ask("POST", "/proxies", body).status == 201
+        server.close()
+        for _ in range(60):
+            address = ("127.0.0.1", server.ports["p1"])
+            stack.enter_context(socket.create_connection(address, timeout=PATIENCE_S))
+        for _ in range(3):
+            assert statuses(talk(server.port, LAST)) == [200]
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as first:
+            first.sendall(request("GET", "/version"))
+            assert statuses(first.recv(65_536)) == [200]
+            with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as second:
+                second.sendall(LAST)
+                first.close()
+                assert statuses(second.recv(65_536)) == [200]
+        assert statuses(
+            talk(server.port, request("DELETE", "/proxies/web", "Connection: close"))
+        ) == [204]
+        shown = server.ask("GET", "/proxies")
+        assert shown.json == {}
