@@ -129,8 +129,9 @@ class Loop:
                 callee(what)
         if self._timers:
             self._fire()
-        for _ in range(len(self._soon)):
-            self._soon.popleft()()
+        if self._soon:
+            for _ in range(len(self._soon)):
+                self._soon.popleft()()
         if self._leaving:
             self._close_those_leaving()
 

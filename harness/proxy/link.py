@@ -1,22 +1,21 @@
 """One direction of a connection: spliced in the kernel, or read, sent through toxics, and written.
 
 It is read only while what was read can go on, so a stopped reader stops the sender: at most one pipe
-(256 KiB) where it is spliced, else two chunks of 32 KiB in each toxic and one before the writer; ``latency``
+(512 KiB) where it is spliced, else two chunks of 32 KiB in each toxic and one before the writer; ``latency``
 may hold 1,024 chunks, as long as all links together hold less than the engine's budget.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import socket
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from harness.faults.wire.base import NEVER, Chunk, Ending
 from harness.proxy.chain import Chain
-from harness.proxy.splice import FLAGS
+from harness.proxy.outbox import Outbox
+from harness.proxy.splice import Siphon
 from harness.proxy.wires import LinkView
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from harness.loop import Timer
     from harness.proxy.connection import Connection
-    from harness.proxy.splice import Pipe
     from harness.proxy.stage import Stage
     from harness.proxy.wires import Toxic
 
@@ -45,14 +43,14 @@ class Link:
     """From ``sock`` to the socket of ``other``, which is the other direction's source."""
 
     __slots__ = (
+        "_counters",
         "_ending",
         "_is_bulk",
-        "_is_full",
-        "_pending",
-        "_pipe",
+        "_is_up",
+        "_outbox",
         "_pumping",
         "_recv",
-        "_send",
+        "_siphon",
         "_timer",
         "chain",
         "connection",
@@ -80,17 +78,17 @@ class Link:
         self.stream: Literal["upstream", "downstream"] = stream
         self.sock = sock
         self.fd = sock.fileno()
+        self._is_up = stream == "upstream"
+        self._counters = connection.wire.counters
         self._recv = sock.recv
-        self._send = destination.send
+        self._outbox = Outbox(destination.send)
+        self._siphon = Siphon(connection.pipes)
         self.chain: Chain | None = None
         self.received = 0
         self.sent = 0
         self.eof = False
         self.has_ended = False
         self.events = _UNWATCHED
-        self._pending: deque[bytes | memoryview] = deque()
-        self._pipe: Pipe | None = None
-        self._is_full = False
         self._is_bulk = False
         self._ending: Ending | None = None
         self._timer: Timer | None = None
@@ -100,6 +98,9 @@ class Link:
 
     def on_event(self, what: int) -> None:
         """Its source can be read, or written, or has died."""
+        if what == _IN and self.chain is None and not self._is_bulk and not self._outbox:
+            self._pass_on()
+            return
         if what & _OUT:
             self.other.flush()
         if what & ~_OUT and not self.connection.is_closed:
@@ -119,12 +120,9 @@ class Link:
             self.events = _UNWATCHED
 
     def _is_read(self) -> bool:
-        if self.eof or self._pending:
+        if self.eof or self._outbox:
             return False
-        if self.chain is not None:
-            return self.chain.accepts()
-        pipe = self._pipe
-        return pipe is None or (not self._is_full and 2 * pipe.fill_bytes < pipe.size_bytes)
+        return self.chain.accepts() if self.chain is not None else self._siphon.has_room()
 
     def _wanted(self) -> int:
         other = self.other
@@ -133,7 +131,7 @@ class Link:
 
     def is_blocked(self) -> bool:
         """Whether it waits for its destination."""
-        return bool(self._pending) or self._pipe is not None
+        return bool(self._outbox) or len(self._siphon) > 0
 
     def watch(self) -> None:
         """Be told of what there is to do, and of nothing else."""
@@ -156,70 +154,44 @@ class Link:
     # without toxics
 
     def _relay(self) -> None:
-        if not self._is_bulk and self._pipe is None:
-            data = self._read(_SMALL_BYTES)
-            if data is None:
-                return
-            self._count_received(len(data))
-            self.write(data)
-            if len(data) < _SMALL_BYTES or self._pending:
-                if self._pending:
-                    self._changed()
-                return
+        if self._is_bulk or len(self._siphon):
+            self._splice()
+        else:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """A small read and a write; where there is more, it is spliced from now on."""
+        data = self._read(_SMALL_BYTES)
+        if data is None:
+            return
+        self.write(data)
+        if self._outbox:
+            self._changed()
+        elif len(data) == _SMALL_BYTES:
             self._is_bulk = True
-        self._splice()
+            self._splice()
 
     def _splice(self) -> None:
-        pipe = self._pipe or self.connection.pipes.lend()
-        if pipe is None:
-            self._is_bulk = False
-            return
-        self._pipe = pipe
         try:
-            count = os.splice(self.fd, pipe.writes, pipe.size_bytes - pipe.fill_bytes, flags=FLAGS)
-        except BlockingIOError:
-            self._is_full = pipe.fill_bytes > 0  # it has fewer places than bytes
-            self._is_bulk = self._is_full
-            self._let_go()
-            self._changed()
-            return
+            count = self._siphon.draw(self.fd)
         except OSError:
             self._lost()
             return
         if count == 0:
-            self._let_go()
             self._source_ended(Ending.END)
             return
-        pipe.fill_bytes += count
-        self._count_received(count)
-        self._is_bulk = count >= _SMALL_BYTES
-        self._empty_pipe()
-        if self._pipe is not None or self.events != _IN or self.other.events != _IN:
+        self._is_bulk = count is not None and count >= _SMALL_BYTES
+        if count is not None:
+            self._count_received(count)
+            self._pour()
+        if len(self._siphon) or self.events != _IN or self.other.events != _IN:
             self._changed()
 
-    def _empty_pipe(self) -> None:
-        """Into the destination, as far as it takes it."""
-        pipe = self._pipe
-        if pipe is None:
-            return
+    def _pour(self) -> None:
         try:
-            while pipe.fill_bytes:
-                count = os.splice(pipe.reads, self.other.fd, pipe.fill_bytes, flags=FLAGS)
-                pipe.fill_bytes -= count
-                self._is_full = False
-                self._count_sent(count)
-        except BlockingIOError:
-            return
+            self._count_sent(self._siphon.pour(self.other.fd))
         except OSError:
             self.abandon()
-            return
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Of the pipe, if it is empty."""
-        if self._pipe is not None and not self._pipe.fill_bytes:
-            self.connection.pipes.give_back(self._pipe)
-            self._pipe = None
 
     # with toxics
 
@@ -231,9 +203,7 @@ class Link:
             if data is None:
                 break
             now_ns = self.connection.loop.now_ns()
-            offset = self.received
-            self._count_received(len(data))
-            chain.push(Chunk(offset, data, now_ns), now_ns)
+            chain.push(Chunk(self.received - len(data), data, now_ns), now_ns)
             if self.chain is not chain or len(data) < _CHUNK_BYTES or not self._is_read():
                 break
         self._settle()
@@ -265,7 +235,7 @@ class Link:
 
     def is_ready(self) -> bool:
         """See :class:`harness.proxy.stage.Sink`."""
-        return not self._pending
+        return not self._outbox
 
     def hit(self, stage: Stage, offset: int) -> None:
         """See :class:`harness.proxy.stage.Sink`."""
@@ -291,13 +261,11 @@ class Link:
             if not stages:
                 return
             chain = self.chain = Chain(self)
-            if self._pipe is not None:
-                self._pending.append(self._pipe.drain())
-                self._let_go()
+            self._outbox.keep(self._siphon.drain())
         chain.restage(stages, now_ns)
         if not stages:
             self.chain = None
-            self._is_bulk = self._is_full = False
+            self._is_bulk = False
         elif self.eof and self._ending is not None:
             chain.clear()  # its end has passed already, and waits for the writer
             self.chain = None
@@ -319,44 +287,28 @@ class Link:
         if not data:
             self._source_ended(Ending.END)
             return None
+        self._count_received(len(data))
         return data
 
     def write(self, data: bytes) -> None:
         """See :class:`harness.proxy.stage.Sink`."""
         if self.has_ended:
             return
-        if self._pending:
-            self._pending.append(data)
-            return
         try:
-            count = self._send(data)
-        except BlockingIOError:
-            count = 0
+            self._count_sent(self._outbox.put(data))
         except OSError:
             self.abandon()
-            return
-        self._count_sent(count)
-        if count < len(data):
-            self._pending.append(memoryview(data)[count:])
 
     def flush(self) -> None:
         """The destination can be written to."""
-        pending = self._pending
         try:
-            while pending:
-                count = self._send(pending[0])
-                self._count_sent(count)
-                if count < len(pending[0]):
-                    pending[0] = memoryview(pending[0])[count:]
-                    return
-                pending.popleft()
-        except BlockingIOError:
-            return
+            self._count_sent(self._outbox.flush())
         except OSError:
             self.abandon()
             return
-        self._empty_pipe()
-        if self._pipe is None and not self.has_ended:
+        if not self._outbox:
+            self._pour()
+        if not self.is_blocked() and not self.has_ended:
             if self._ending is not None:
                 self._complete(self._ending)
             elif self.chain is not None:
@@ -365,16 +317,16 @@ class Link:
 
     def _count_received(self, count: int) -> None:
         self.received += count
-        counters = self.connection.wire.counters
-        if self.stream == "upstream":
+        counters = self._counters
+        if self._is_up:
             counters.upstream_received_bytes += count
         else:
             counters.downstream_received_bytes += count
 
     def _count_sent(self, count: int) -> None:
         self.sent += count
-        counters = self.connection.wire.counters
-        if self.stream == "upstream":
+        counters = self._counters
+        if self._is_up:
             counters.upstream_sent_bytes += count
         else:
             counters.downstream_sent_bytes += count
@@ -398,7 +350,7 @@ class Link:
             return
         self.eof = True
         self._ending = how
-        if how is Ending.RESET or (not self._pending and self._pipe is None):
+        if how is Ending.RESET or not self.is_blocked():
             self._complete(how)
         self._changed()
 
@@ -432,10 +384,8 @@ class Link:
 
     def release(self) -> None:
         """Throw away what it holds."""
-        self._pending.clear()
-        if self._pipe is not None:
-            self.connection.pipes.give_back(self._pipe)
-            self._pipe = None
+        self._outbox.clear()
+        self._siphon.drop()
         if self.chain is not None:
             self.chain.clear()
             self.chain = None
@@ -447,8 +397,7 @@ class Link:
 
     def held_bytes(self) -> int:
         """Read and neither written nor dropped."""
-        held = sum(len(data) for data in self._pending)
-        held += self._pipe.fill_bytes if self._pipe is not None else 0
+        held = len(self._outbox) + len(self._siphon)
         return held + (self.chain.held_bytes() if self.chain is not None else 0)
 
     def toxics(self) -> Sequence[Toxic]:

@@ -7,12 +7,12 @@ import os
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["FLAGS", "Pipe", "Pipes"]
+__all__ = ["Pipe", "Pipes", "Siphon"]
 
-FLAGS: Final = 0x01 | 0x02
+_FLAGS: Final = 0x01 | 0x02
 """SPLICE_F_MOVE and SPLICE_F_NONBLOCK."""
-_WANTED_BYTES: Final = 1 << 18
-_MOST_LENT: Final = 256
+_WANTED_BYTES: Final = 1 << 19
+_MOST_LENT: Final = 128
 """Together 64 MiB at most, which is what a user may have in pipes. Who gets none copies."""
 _MOST_KEPT: Final = 8
 
@@ -79,3 +79,68 @@ class Pipes:
         """Those that are not lent."""
         while self._kept:
             self._kept.pop().close()
+
+
+class Siphon:
+    """From one socket to another, through a pipe that is lent only while bytes are in it."""
+
+    __slots__ = ("_is_full", "_pipe", "_pipes")
+
+    def __init__(self, pipes: Pipes) -> None:
+        self._pipes = pipes
+        self._pipe: Pipe | None = None
+        self._is_full = False
+
+    def __len__(self) -> int:
+        """How many bytes are in it."""
+        return self._pipe.fill_bytes if self._pipe is not None else 0
+
+    def has_room(self) -> bool:
+        """Whether it is worth while to draw more."""
+        pipe = self._pipe
+        return pipe is None or (not self._is_full and 2 * pipe.fill_bytes < pipe.size_bytes)
+
+    def draw(self, source: int) -> int | None:
+        """How many bytes came; 0 at the end of the source, None if none can come now. Raises ``OSError``."""
+        pipe = self._pipe or self._pipes.lend()
+        if pipe is None:
+            return None
+        self._pipe = pipe
+        try:
+            count = os.splice(source, pipe.writes, pipe.size_bytes - pipe.fill_bytes, flags=_FLAGS)
+        except BlockingIOError:
+            self._is_full = pipe.fill_bytes > 0  # it has fewer places than bytes
+            count = None
+        else:
+            pipe.fill_bytes += count
+        if not pipe.fill_bytes:
+            self.drop()
+        return count
+
+    def pour(self, destination: int) -> int:
+        """As many bytes as it takes now. Raises ``OSError``."""
+        pipe = self._pipe
+        if pipe is None:
+            return 0
+        before = pipe.fill_bytes
+        with suppress(BlockingIOError):
+            while pipe.fill_bytes:
+                pipe.fill_bytes -= os.splice(pipe.reads, destination, pipe.fill_bytes, flags=_FLAGS)
+                self._is_full = False
+        poured = before - pipe.fill_bytes
+        if not pipe.fill_bytes:
+            self.drop()
+        return poured
+
+    def drain(self) -> bytes:
+        """All that is in it, into our hands."""
+        data = self._pipe.drain() if self._pipe is not None else b""
+        self.drop()
+        return data
+
+    def drop(self) -> None:
+        """What is in it is gone."""
+        self._is_full = False
+        if self._pipe is not None:
+            self._pipes.give_back(self._pipe)
+            self._pipe = None
