@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.proxy.api.servers import NO_REAL, ours, real, real_binary, with_ports
+from tests.proxy.api.servers import NO_REAL, PATIENCE_S, ours, real, real_binary, with_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +52,14 @@ def any_server(each_server: Server) -> Server:
     """One after the other, without proxies."""
     each_server.clear()
     return each_server
+
+
+@pytest.fixture
+def web(server: Server) -> Iterator[socket.socket]:
+    """The upstream of a proxy ``web`` of ours that listens on ``{p1}``."""
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        upstream.settimeout(PATIENCE_S)
+        address = f"127.0.0.1:{upstream.getsockname()[1]}"
+        body = {"name": "web", "upstream": address, "listen": ":{p1}"}
+        assert server.ask("POST", "/proxies", body).status == 201
+        yield upstream

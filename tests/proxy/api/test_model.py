@@ -22,20 +22,19 @@ from tests.proxy.api.servers import NO_REAL, ours, quoted, real, real_binary, wi
 if TYPE_CHECKING:
     from tests.proxy.api.servers import Server
 
-EXAMPLES = 15
-STEPS = 25
+EXAMPLES = 12
+STEPS = 40
 PHASES = (
     Phase.generate,
 )  # to make a history smaller takes minutes, as ports have to be found anew
-NAMES = st.sampled_from(["a", "b", "c é"])
+NAMES = st.sampled_from(["a", "a", "b", "b", "c é"])
 HOSTS = st.sampled_from(["127.0.0.1", "localhost", "0.0.0.0", "", "[::1]", "[::]"])
 PORTS = st.sampled_from(["{p1}", "{p1}", "{p2}", "{busy}", "0"])
-LISTENS = st.builds(lambda host, port: f"{host}:{port}", HOSTS, PORTS) | st.sampled_from(
-    ["", "nope"]
-)
+FORMS = st.builds(lambda host, port: f"{host}:{port}", HOSTS, PORTS)
+LISTENS = st.one_of(FORMS, FORMS, FORMS, st.sampled_from(["", "nope"]))
 UPSTREAMS = st.sampled_from(["localhost:1", "localhost:2"])
 ENABLED = st.sampled_from([True, False, None])
-TOXICS = st.sampled_from(["t1", "t2", "noop_downstream", "latency_upstream"])
+TOXICS = st.sampled_from(["t1", "t1", "t2", "noop_downstream"])
 VALUES = st.sampled_from([0, 5, -3, 10**12, "x"])
 GIVEN = st.fixed_dictionaries(
     {}, optional={"listen": LISTENS, "upstream": UPSTREAMS, "enabled": ENABLED}
@@ -53,11 +52,18 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def clear(self) -> None:
-        """Everybody starts with nothing."""
+        """Everybody starts with two proxies and a toxic each."""
         self.pairs = [(server, Model(is_real=server.is_real)) for server in self.servers]
         for server, model in self.pairs:
             server.clear()
             model.occupy("127.0.0.1:{busy}")
+        body: list[dict[str, Any]] = [
+            {"name": "a", "upstream": "localhost:1", "listen": "localhost:{p1}"},
+            {"name": "b", "upstream": "localhost:1", "listen": "localhost:{p2}", "enabled": False},
+        ]
+        self.compare("POST", "/populate", body, lambda model: model.populate(body))
+        for name in ("a", "b"):
+            self.add_toxic(name=name, toxic="t1", kind="latency")
 
     def compare(
         self, method: str, path: str, body: Any, said: Callable[[Model], tuple[int, str]]
@@ -89,7 +95,17 @@ class Machine(RuleBasedStateMachine):
         path = f"/proxies/{quoted(name)}"
         self.compare(method, path, given, lambda model: model.update(name, given))
 
-    @rule(name=NAMES)
+    @rule(name=NAMES, enabled=st.booleans())
+    def toggle(self, name: str, enabled: bool) -> None:
+        """As most clients do."""
+        self.update(name, {"enabled": enabled}, "POST")
+
+    @rule(name=NAMES, listen=FORMS)
+    def move(self, name: str, listen: str) -> None:
+        """To another address, or another form of the same."""
+        self.update(name, {"listen": listen}, "PATCH")
+
+    @rule(name=st.sampled_from(["c é", "c é", "b"]))
     def delete(self, name: str) -> None:
         """Whether it is there or not."""
         self.compare("DELETE", f"/proxies/{quoted(name)}", None, lambda model: model.delete(name))
@@ -118,8 +134,8 @@ class Machine(RuleBasedStateMachine):
     @rule(
         name=NAMES,
         toxic=st.none() | TOXICS,
-        kind=st.sampled_from(["noop", "latency", "timeout", "nope"]),
-        stream=st.sampled_from(["upstream", "downstream", "UpStream", "nope", None]),
+        kind=st.sampled_from(["noop", "latency", "latency", "timeout", "nope"]),
+        stream=st.sampled_from(["upstream", "downstream", "UpStream", None, "nope"]),
         attributes=ATTRIBUTES,
         toxicity=TOXICITY | st.none(),
     )

@@ -5,50 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
+from harness.proxy.api.messages import Follow
+from harness.proxy.api.tail import lines
+from harness.proxy.wires import Event
 from tests.proxy.api.differences import shows
 from tests.proxy.api.servers import PATIENCE_S, ours, with_ports
+from tests.proxy.api.wires import exchange, link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
 
     from tests.proxy.api.servers import Answer, Server
-
-
-@pytest.fixture
-def web(server: Server) -> Iterator[socket.socket]:
-    """The upstream of a proxy ``web`` that listens on ``{p1}``."""
-    with socket.create_server(("127.0.0.1", 0)) as upstream:
-        upstream.settimeout(PATIENCE_S)
-        body = {
-            "name": "web",
-            "upstream": f"127.0.0.1:{upstream.getsockname()[1]}",
-            "listen": ":{p1}",
-        }
-        assert server.ask("POST", "/proxies", body).status == 201
-        yield upstream
-
-
-@contextmanager
-def link(server: Server, upstream: socket.socket) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A connection through the proxy: both ends."""
-    with socket.create_connection(("127.0.0.1", server.ports["p1"]), timeout=PATIENCE_S) as client:
-        there, _ = upstream.accept()
-        with there:
-            there.settimeout(PATIENCE_S)
-            yield client, there
-
-
-def exchange(client: socket.socket, there: socket.socket) -> None:
-    """5 bytes there, 3 bytes back."""
-    client.sendall(b"hello")
-    assert there.recv(10) == b"hello"
-    there.sendall(b"bye")
-    assert client.recv(10) == b"bye"
 
 
 def known(server: Server, after: int = 0) -> list[dict[str, Any]]:
@@ -93,6 +63,34 @@ def test_events_can_be_followed_and_taken_up_again(server: Server, web: socket.s
     assert json.loads(wire.getresponse().readline())["number"] == before + 3
     wire.close()
     assert server.ask("GET", "/version").status == 200
+
+
+@dataclass(frozen=True)
+class Forgetful:
+    """Events of which only the newest are known."""
+
+    oldest: int
+    newest: int
+
+    def after(self, number: int, most: int = 1000) -> Sequence[Event]:
+        """As :class:`harness.proxy.wires.Events` says."""
+        first = max(number + 1, self.oldest)
+        return [Event(one, 0, 0, "accept", "web") for one in range(first, self.newest + 1)][:most]
+
+    def watch(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Nothing ever happens."""
+        return told
+
+
+def test_events_that_were_forgotten_are_counted() -> None:
+    """Who comes too late is told how many there were, and goes on with the first that is known."""
+    data, after = lines(Forgetful(10, 12), Follow(3))
+    told = [json.loads(line) for line in data.splitlines()]
+    assert told[0] == {"lost": 6}
+    assert [one["number"] for one in told[1:]] == [10, 11, 12]
+    assert after == 12
+    assert lines(Forgetful(10, 12), Follow(12)) == (b"", 12)
+    assert lines(Forgetful(1, 12), Follow(9, until=10))[1] == 10
 
 
 def test_events_ask_for_a_number(server: Server) -> None:
