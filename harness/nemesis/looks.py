@@ -10,6 +10,8 @@ from typing import Final
 from harness.clock.unsent import tcp_connections
 
 _STOPPED: Final = frozenset("Tt")
+_ENDING: Final = 0x4 | 0x200 | 0x400
+"""Kernel's flags of a process: exiting, dumping core, ended by a signal."""
 _MEMORY: Final = re.compile(r"^(VmPeak|VmSize):\s+(\d+) kB$", re.MULTILINE)
 _WAITING: Final = 1 << 1 | 1 << 8
 """Established, and closed by the other end: states in which only a connection that nobody has accepted
@@ -23,6 +25,17 @@ def stands(pid: int) -> bool:
     except OSError:
         return False
     return bool(states) and set(states) <= _STOPPED
+
+
+def leaves(pid: int) -> bool:
+    """Whether it is about to end: it was ended already, and the kernel still takes it apart.
+
+    Its connections may be gone by then, and it still looks alive.
+    """
+    try:
+        return bool(int(_stat(pid, pid)[6]) & _ENDING)
+    except OSError:
+        return False
 
 
 def spent_ns(pid: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from harness.faults.process import (
     ProcessPaused,
 )
 from harness.nemesis.effect import Effect, NotInEffect, Refused, UndoFailed
+from harness.nemesis.looks import leaves
 from harness.nemesis.support import refusal
 from harness.nemesis.works import Work, work_of
 from harness.nemesis.written import Written, again
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from harness.nemesis.scene import Scene, Subject
+
+
+_ENDS_S: Final = 5.0
+_POLL_S: Final = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,6 +154,7 @@ class Nemesis:
         self._lasting.remove(lasting)
         is_kill = isinstance(injected.fault, ProcessKilled)
         subject = lasting.subject
+        _await_ends(subject)
         died = not is_kill and not subject.alive()
         effect = lasting.work.end()
         if died:
@@ -277,6 +284,13 @@ class Nemesis:
             return
         if injected.ended is not None and injected.ended.doubt is not None:
             error.add_note(f"the fault was not in effect: {injected.ended.doubt}")
+
+
+def _await_ends(subject: Subject) -> None:
+    """Who is ending has ended: a core may be written first."""
+    until_s = time.monotonic() + _ENDS_S
+    while any(leaves(one.pid) for one in subject.family()) and time.monotonic() < until_s:
+        time.sleep(_POLL_S)
 
 
 def _size(text: str) -> int:

@@ -159,16 +159,22 @@ def test_a_store_that_came_back_by_itself(world: World, nemesis: Nemesis) -> Non
         world._topology.heal(world.services["redis"])
 
 
-def test_data_that_did_not_survive_is_noticed(world: World, nemesis: Nemesis) -> None:
-    """What should have been kept, and is not there."""
-    ask(world, "SET kept 1")
+@pytest.mark.parametrize(("older", "held"), [(False, 0), (True, 1)])
+def test_data_that_did_not_survive_is_noticed(
+    world: World, nemesis: Nemesis, older: bool, held: int
+) -> None:
+    """What should have been kept, and is not there: all of it, or what came since somebody's backup."""
     folder = getattr(world.services["redis"], "folder", None)
     assert isinstance(folder, Path)
+    dump, backup = folder / "dump.rdb", folder / "backup"
+    told = [ask(world, command) for command in ("FLUSHALL", "SET kept 1", "SAVE")]
+    dump.rename(backup)
+    assert [*told, ask(world, "SET more 2")] == ["+OK"] * 4
     with (
-        pytest.raises(NotInEffect, match="of 1 entries it holds 0"),
+        pytest.raises(NotInEffect, match=f"of 2 entries it holds {held}"),
         nemesis.killed("redis", keep_data=True),
     ):
-        (folder / "dump.rdb").unlink()
+        dump.unlink() if not older else backup.replace(dump)
 
 
 # -- limits ------------------------------------------------------------------------------------------
