@@ -12,6 +12,7 @@ from subprocess import run
 from fixtures.mutants import MUTANTS
 from fixtures.strangers import STRANGERS
 from harness.verdict import Status
+from tests.plans.proof import main as drawn_plans
 from tests.promises.circuit_breaker.test_simulated import main as simulated_breakers
 from tests.promises.concurrency_limit.test_simulated import main as simulated_slots
 from tests.promises.deadline.test_simulated import main as simulated_deadlines
@@ -28,6 +29,8 @@ from tests.witness.test_random import main as witness_rounds
 RUNS = int(os.environ.get("STORMPROOF_PROVE_RUNS", "200"))
 SETS = int(os.environ.get("STORMPROOF_PROVE_SETS", "50"))
 PLANS = int(os.environ.get("STORMPROOF_PROVE_PLANS", "1000"))
+SEED = int(os.environ.get("STORMPROOF_PROVE_SEED", "1"))
+WORKERS = int(os.environ.get("STORMPROOF_PROVE_WORKERS", "2"))
 CASES = int(os.environ.get("STORMPROOF_PROVE_CASES", "4000"))
 
 
@@ -150,10 +153,11 @@ def placements() -> bool:
 
 
 def random_plans() -> bool:
-    """Plans drawn by Hypothesis, more of them than in the tests and other ones each time."""
+    """Plans drawn by Hypothesis, more of them than in the tests: limiters, then all that a witness sees."""
     command = [sys.executable, "-m", "pytest", "-q", "tests/runner/test_random_plans.py"]
     environment = {**os.environ, "STORMPROOF_PLANS": str(PLANS)}
-    return run(command, check=False, env=environment).returncode == 0
+    good = run(command, check=False, env=environment).returncode == 0
+    return drawn_plans(PLANS, SEED, WORKERS) and good
 
 
 PROOFS: dict[str, Callable[[], bool]] = {

@@ -1,0 +1,1 @@
+"""Random plans: drawn whole by stateful models, then played on real services."""
