@@ -32,6 +32,10 @@ class Chain:
         """Whether the source may be read."""
         return self.stages[0].accepts()
 
+    def is_idle(self) -> bool:
+        """Nothing is in it, and it waits for nothing but more."""
+        return all(stage.is_idle() for stage in self.stages)
+
     def push(self, chunk: Chunk, now_ns: int) -> None:
         """One from the source, or its end."""
         self.stages[0].take(chunk)

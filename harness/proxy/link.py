@@ -256,12 +256,14 @@ class Link:
         """Toxics from now on; what has passed stays passed."""
         if self.has_ended or self.connection.is_closed:
             return
+        is_quiet = self.events == _IN == self.other.events and self._timer is None
         chain = self.chain
         if chain is None:
             if not stages:
                 return
             chain = self.chain = Chain(self)
             self._outbox.keep(self._siphon.drain())
+        is_quiet = is_quiet and chain.is_idle()
         chain.restage(stages, now_ns)
         if not stages:
             self.chain = None
@@ -269,9 +271,11 @@ class Link:
         elif self.eof and self._ending is not None:
             chain.clear()  # its end has passed already, and waits for the writer
             self.chain = None
-        else:
+        elif not is_quiet or not chain.is_idle():
+            is_quiet = False
             chain.pump(now_ns)
-        self._settle()
+        if not is_quiet:
+            self._settle()
 
     # reading and writing
 

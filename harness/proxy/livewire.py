@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from harness.faults.wire.base import NS_PER_MS, Ending
@@ -219,13 +220,14 @@ class LiveWire:
         now_ns = self.engine.loop.now_ns()
         for link in (up, down):
             self._count(link, self.toxics)
-            self._restage(link, now_ns)
+            self._restage(link, self._on(link.stream), now_ns)
 
     def _apply(self) -> None:
         """Bring all links to where the toxics want them now, and be woken at the next edge of a window."""
         now_ns = self.engine.loop.now_ns()
+        on = {stream: self._on(stream) for stream in ("upstream", "downstream")}
         for link in self._links():
-            self._restage(link, now_ns)
+            self._restage(link, on[link.stream], now_ns)
         if self._edge is not None:
             self._edge.cancel()
             self._edge = None
@@ -267,29 +269,34 @@ class LiveWire:
                 counters.links += 1
                 counters.spared += not self._is_hit(toxic, link.connection.number, link.stream)
 
-    def _restage(self, link: Link, now_ns: int) -> None:
-        number, stream = link.connection.number, link.stream
-        wanted = [
+    def _on(self, stream: str) -> list[Toxic]:
+        """Those that act on links of that direction now, on some of them at least."""
+        return [
             toxic
             for toxic in self.toxics
-            if self._for(toxic, link)
-            and self._is_on(toxic)
+            if toxic.stream in {stream, "both"}
             and toxic.fault.opening() is None
-            and self._is_hit(toxic, number, stream)
+            and self._is_on(toxic)
         ]
-        standing = {} if link.chain is None else {one.toxic.name: one for one in link.chain.stages}
-        if not wanted and not standing:
+
+    def _restage(self, link: Link, toxics: list[Toxic], now_ns: int) -> None:
+        if not toxics and link.chain is None:
             return
+        number, stream = link.connection.number, link.stream
+        standing = {} if link.chain is None else {one.toxic.name: one for one in link.chain.stages}
         stages = []
-        for toxic in wanted:
+        for toxic in toxics:
+            if not (toxic.when.covers(number) and self._is_hit(toxic, number, stream)):
+                continue
             stage, life = standing.get(toxic.name), self._lives[toxic.name]
             if stage is not None and stage.life is life:
                 stage.renew(toxic, now_ns)
             else:
-                draws = self._draws(number, stream, toxic.name)
+                draws = partial(self._draws, number, stream, toxic.name)
                 stage = Stage(toxic, stream, life, draws, link, self.engine.budget, now_ns)
             stages.append(stage)
-        link.restage(tuple(stages), now_ns)
+        if stages or standing:
+            link.restage(tuple(stages), now_ns)
 
 
 def _is_same(before: Toxic, after: Toxic) -> bool:

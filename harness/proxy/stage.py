@@ -9,7 +9,7 @@ from harness.faults.wire.base import NEVER, Chunk, Ending, WireFault
 from harness.proxy.wires import ToxicCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from harness.faults.wire.draws import Draws
     from harness.proxy.wires import Toxic
@@ -67,15 +67,16 @@ class Stage:
         "_balance",
         "_budget",
         "_came",
+        "_draws",
         "_has_wake",
         "_is_blocked",
         "_is_hit",
+        "_make_draws",
         "_out",
         "_shift_ns",
         "_sink",
         "_state",
         "_stream",
-        "draws",
         "fault",
         "free_ns",
         "head",
@@ -90,14 +91,15 @@ class Stage:
         toxic: Toxic,
         stream: str,
         life: Life,
-        draws: Draws,
+        make_draws: Callable[[], Draws],
         sink: Sink,
         budget: Budget,
         now_ns: int,
     ) -> None:
         self.toxic = toxic
         self.life = life
-        self.draws = draws
+        self._make_draws = make_draws
+        self._draws: Draws | None = None
         self.queue: deque[Chunk] = deque()
         self.head: Chunk | None = None
         self.free_ns = 0
@@ -216,12 +218,13 @@ class Stage:
 
     def _decide(self, chunk: Chunk) -> Iterable[Chunk]:
         begin_ns = max(chunk.at_ns, self.free_ns)
+        draws = self._draws = self._draws or self._make_draws()
         decide = self.fault.decide if chunk.ending is None else self.fault.end
         if not self.fault.is_shared:
-            self._state, decided = decide(self._state, chunk, begin_ns, self.draws)
+            self._state, decided = decide(self._state, chunk, begin_ns, draws)
         else:
             state = self.life.shared[self._stream]
-            self.life.shared[self._stream], decided = decide(state, chunk, begin_ns, self.draws)
+            self.life.shared[self._stream], decided = decide(state, chunk, begin_ns, draws)
         return decided
 
     def _settle(self) -> None:
@@ -233,6 +236,10 @@ class Stage:
         self._balance = 0
 
     # time
+
+    def is_idle(self) -> bool:
+        """Nothing is in it, and it waits for nothing but more."""
+        return self.head is None and not self.queue and not self._has_wake and not self.is_over
 
     def wakes_ns(self) -> int:
         """When it has something to do though nothing comes and nobody reads."""

@@ -146,6 +146,12 @@ def to_the_end(sock: socket.socket) -> bytes:
     return received(sock, 1 << 62)
 
 
+def passed(source: socket.socket, destination: socket.socket, size: int = 1) -> None:
+    """So many bytes are sent and arrive."""
+    source.sendall(b"x" * size)
+    assert received(destination, size) == b"x" * size
+
+
 def how_it_ends(sock: socket.socket) -> str:
     """``end`` or ``reset``, whatever comes before."""
     try:

@@ -55,7 +55,9 @@ class Traffic:
 
     def start(self) -> list[threading.Thread]:
         """Sending and reading."""
-        self.sent = self.rng.randbytes(self.rng.choice([0, 1, 30_000, 300_000, 1_500_000, 4_000_000]))
+        self.sent = self.rng.randbytes(
+            self.rng.choice([0, 1, 30_000, 300_000, 1_500_000, 4_000_000])
+        )
         threads = [threading.Thread(target=act) for act in (self._send, self._read)]
         for thread in threads:
             thread.start()
