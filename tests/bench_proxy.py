@@ -25,7 +25,7 @@ from pathlib import Path
 from tests.proxy.api.servers import ours, real, real_binary
 from tests.proxy.data.proxied import Control
 
-BULK_MIB = 512
+BULK_MIB = 256
 PINGS = 5000
 PINGS_EACH = 150
 CHURNS = 600
@@ -183,7 +183,7 @@ def _span_s(act: Callable[[], object]) -> float:
     return time.perf_counter() - start_s
 
 
-def main(rounds: int = 7) -> None:
+def main(rounds: int = 5) -> None:
     """Print the table."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
