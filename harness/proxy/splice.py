@@ -106,13 +106,14 @@ class Siphon:
         if pipe is None:
             return None
         self._pipe = pipe
+        count: int | None = None
         try:
-            count = os.splice(source, pipe.writes, pipe.size_bytes - pipe.fill_bytes, flags=_FLAGS)
+            moved = os.splice(source, pipe.writes, pipe.size_bytes - pipe.fill_bytes, flags=_FLAGS)
         except BlockingIOError:
             self._is_full = pipe.fill_bytes > 0  # it has fewer places than bytes
-            count = None
         else:
-            pipe.fill_bytes += count
+            pipe.fill_bytes += moved
+            count = moved
         if not pipe.fill_bytes:
             self.drop()
         return count
