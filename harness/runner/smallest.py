@@ -32,8 +32,10 @@ _COSTLY_CALLS: Final = 500
 _COSTLY_WORLDS: Final = 2
 """Plans of more calls are tried in fewer worlds, or the time would end before anything is smaller."""
 
-_RECENT: Final = 8
+_RECENT: Final = 4
 """The longest of so many playings tells how much time the last proof needs."""
+_SHARE: Final = 0.4
+"""Of the time left: what is set aside for a last proof at most, and what the first way may take."""
 
 _GOLDEN: Final = 0.6180339887
 _HOUR_NS: Final = 3_600 * NS_PER_S
@@ -77,23 +79,23 @@ def _ways(lived: _Wire, *, steady: bool) -> Iterator[tuple[Manner, _Wire, _Wire]
     """How it is tried, until something is found: the manner, and where plans and last proof are played.
 
     Where calls stay under way the last proof begins with a target that was just started: a service
-    that loses places, or gives one back twice, keeps what earlier plans have done to it. If that has
-    led astray, or the trial asks for it, each plan begins so. What shows only in a target that has
-    lived, or only now and then, is tried at last.
+    that loses places, or gives one back twice, keeps what earlier plans have done to it, and would
+    be shown broken by plans that do nothing. If that has led astray on the way, or the trial asks
+    for it, each plan begins so. Only what never shows so is left to a target that has lived: its
+    proof leans on calls of earlier trials.
     """
     flying = flies(lived.trial)
-    fresh = replace(lived, trial=replace(lived.trial, fresh="restart"))
+    stays = flying and lived.trial.fresh != "restart"
+    sure = replace(lived, trial=replace(lived.trial, fresh="restart")) if stays else lived
+    if steady and stays:
+        yield "bold", lived.until(_SHARE), sure
     if steady and flying:
-        if lived.trial.fresh != "restart":
-            yield "bold", replace(lived, deadline_s=_halfway_s(lived.deadline_s)), fresh
-        yield "bold", fresh, fresh
+        yield "bold", sure, sure
     if steady:
+        yield "careful", sure, sure
+    if steady and stays:
         yield "careful", lived, lived
-    yield "now and then", lived, lived
-
-
-def _halfway_s(deadline_s: float) -> float:
-    return (time.monotonic() + deadline_s) / 2
+    yield "now and then", sure, sure
 
 
 @dataclass(slots=True)
@@ -112,11 +114,17 @@ class _Wire:
     _numbers: Iterator[int] = field(default_factory=count)
     _took_s: deque[float] = field(default_factory=partial(deque, maxlen=_RECENT))
 
+    def until(self, share: float) -> _Wire:
+        """The same with a share of the time that is left."""
+        now_s = time.monotonic()
+        return replace(self, deadline_s=now_s + share * (self.deadline_s - now_s))
+
     def on_the_way(self, playings: int) -> Callable[[Steps], Counterexample | None]:
         """Plays while there is time left for so many more playings: those of the last proof."""
+        most_s = _SHARE * (self.deadline_s - time.monotonic())
 
         def play(plan: Steps) -> Counterexample | None:
-            aside_s = playings * max(self._took_s, default=0.0)
+            aside_s = min(most_s, playings * max(self._took_s, default=0.0))
             if time.monotonic() > self.deadline_s - aside_s:
                 raise Enough
             return self.play(plan)
@@ -140,6 +148,8 @@ class _Wire:
             raise Enough from error
         self._took_s.append(time.monotonic() - began_s)
         told = first_of(verdict, self.half)
+        if told is None and time.monotonic() > self.deadline_s:
+            raise Enough  # cut short, it shows nothing against the plan
         return None if told is None else self.stage.shown(trial, told, played)
 
     def suggested(self, shown: Counterexample) -> tuple[Steps, ...]:

@@ -120,9 +120,14 @@ def _as_suggested(search: Search) -> None:
         pass
 
 
-def _neighbours_as_one(search: Search) -> None:
-    """Steps of one kind in a row become one; all of them together first."""
+def _all_neighbours_as_one(search: Search) -> None:
+    """Steps of one kind in a row become one, all of them in one go."""
     search.better(merged(search.best))
+
+
+def _neighbours_as_one(search: Search) -> None:
+    """The same, pair by pair."""
+    _all_neighbours_as_one(search)
     for at in reversed(range(len(search.best) - 1)):
         if at + 1 < len(search.best):
             search.better(merged(search.best, at))
@@ -237,6 +242,7 @@ def _places(search: Search, kind: type[Step] | UnionType) -> Iterator[int]:
 
 _OF_STEPS: Final = (
     _as_suggested,
+    _all_neighbours_as_one,
     _fewer_acts,
     _fewer_steps,
     _neighbours_as_one,
