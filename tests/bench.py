@@ -17,7 +17,7 @@ from harness.runner.world import World
 from harness.seeds import Seed
 from harness.supervisor import Supervisor
 from harness.units import NS_PER_S
-from tests import bench_dependencies, bench_witness
+from tests import bench_dependencies, bench_ledger, bench_proxy, bench_witness
 from tests.bench_dependencies import by_kind
 from tests.conftest import ROOT
 from tests.quality.examine import reference
@@ -198,6 +198,8 @@ def main() -> None:
     print(f"the plan of sum-rate: real {real_s:.1f} s / frozen {frozen_s:.1f} s = {ratio:.0f}")
     bench_dependencies.main()
     bench_witness.main()
+    bench_ledger.main()
+    bench_proxy.main()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from tests.promises.concurrency_limit.test_simulated import main as simulated_sl
 from tests.promises.deadline.test_simulated import main as simulated_deadlines
 from tests.promises.rate_limit import brute_force
 from tests.promises.retry.test_simulated import main as simulated_retries
+from tests.proxy.api.test_model import main as proxy_histories
+from tests.proxy.data.test_random import main as proxy_schedules
 from tests.quality.examine import busy_cores, examine, reference, slow_client
 from tests.quality.guards import all_judged, guards_markdown
 from tests.quality.matrix import Row, by_trial, healthy_rows, markdown, mutant_rows
@@ -160,6 +162,12 @@ def random_plans() -> bool:
     return drawn_plans(PLANS, SEED, WORKERS) and good
 
 
+def proxy() -> bool:
+    """Random calls of its API beside a model; random toxics under traffic, and not a byte other."""
+    proxy_histories(4 * SETS)
+    return proxy_schedules(4 * SETS)
+
+
 PROOFS: dict[str, Callable[[], bool]] = {
     "matrix": matrix,
     "libraries": libraries,
@@ -168,6 +176,7 @@ PROOFS: dict[str, Callable[[], bool]] = {
     "witness": witness,
     "placements": placements,
     "random plans": random_plans,
+    "proxy": proxy,
     "loaded machine": loaded_machine,
 }
 
