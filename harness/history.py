@@ -270,6 +270,16 @@ def away(events: Iterable[Event]) -> Iterator[tuple[str, int, int]]:
     yield from ((name, from_ns, 1 << 62) for name, from_ns in since.items())
 
 
+def ran(events: Iterable[Event]) -> Iterator[tuple[int, int]]:
+    """From when to when, on the target's clock, a held clock was let run, as while a store came back.
+
+    The target is as late there as the machine is slow.
+    """
+    for event in events:
+        if isinstance(event, ClockMoved) and event.why == "settle":
+            yield event.from_target_ns, event.to_target_ns
+
+
 def event_to_json(event: Event | Arrival) -> dict[str, Any]:
     """A JSON object for a record; bytes become text with replacement characters."""
     values: dict[str, Any] = {"event": type(event).__name__}

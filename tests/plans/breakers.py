@@ -127,6 +127,32 @@ class Breakers(Drawing):
         self.release(answer, self.pick(data, (1, 2, None)), order=order)
 
     @rule(data=st.data())
+    def late_results(self, data: st.DataObject) -> None:
+        """So many at once that enough of them fail, and others are answered when it is open."""
+        count = self.ground.counts["failures"]
+        self.holding(count + 3)
+        self.answering(self.pick(data, (USUAL, FAILING[0])))
+        self.release(FAILING[0], self.pick(data, (count - 1, count, count)))
+        self.opened = self.mark()
+        spans_ns = (self.ground.borders_ns["recovery"], NS_PER_S)
+        self.wait(self.near(data, spans_ns) if data.draw(st.booleans()) else 0)
+        self.release(self.pick(data, (USUAL, USUAL, FAILING[0])), self.pick(data, (1, 2, None)))
+        self.call(data, (1, 1, 2))
+
+    @rule(data=st.data())
+    def slowly(self, data: st.DataObject) -> None:
+        """Failures with time between them, that a window just holds or just does not, and one call more."""
+        count, window_ns = self.ground.counts["failures"], self.ground.borders_ns["window"]
+        self.answering(FAILING[0])
+        self.fire(1, operation=self.ground.operations[0])
+        self.wait(
+            self.pick(data, (window_ns // 2, self.near(data, (window_ns,)), window_ns * 4 // 5))
+        )
+        self.fire(count - 1, together=False, operation=self.ground.operations[0])
+        self.answering(USUAL)
+        self.call(data, (1, 1, 2))
+
+    @rule(data=st.data())
     def leaves(self, data: st.DataObject) -> None:
         """Clients go away."""
         if not self.held:

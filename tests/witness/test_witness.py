@@ -170,6 +170,7 @@ def test_a_wrong_length(witness: Witness, connect: Connect) -> None:
     assert b"Content-Length: 6\r\n" in data
     assert (data[-4:], end) == (b"abcd", "close")
     assert states(witness) == ["answered", "answered"]
+    assert [one.torn for one in witness.arrivals()] == [True, True]
     assert waiting.silent()
 
 
@@ -195,6 +196,7 @@ def test_an_answer_is_cut(
     assert (arrival.state, arrival.reset) == ("cut", by == "reset")
     assert arrival.status == (None if cut == "before" else 200)
     assert (arrival.head_target_ns is None) == (cut == "before")
+    assert arrival.torn == (cut != "before")
     assert arrival.ended_ns is not None
     assert sums_are_right(witness)
     assert witness.truth().open == 0

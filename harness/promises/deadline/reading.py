@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.history import Arrival, Call, ClockMoved, History, Resources, Rested
+from harness.history import Arrival, Call, ClockMoved, History, Resources, Rested, ran
 from harness.models.slots import NEVER
 from harness.plan import Played
 from harness.promises.base import Surroundings
@@ -162,6 +162,7 @@ class _Facts:
     rested_target: tuple[int, ...]
     moved_to: tuple[int, ...]
     to_ns: int
+    ran_ns: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, history: History, from_ns: int, to_ns: int) -> _Facts:
@@ -175,6 +176,7 @@ class _Facts:
             rested_target=tuple(target for _, target in rests),
             moved_to=tuple(each.to_target_ns for each in moves if each.why == "deadline"),
             to_ns=to_ns,
+            ran_ns=tuple(ran(near)),
         )
 
     def span(self, index: int, call: Call, arrivals: int, *, exact: bool) -> Span:
@@ -183,6 +185,8 @@ class _Facts:
         before = bisect_left(self.rested_at, self.to_ns + 1 if ended_ns is None else ended_ns)
         first = bisect_left(self.rested_at, call.written_ns)
         ended = ended_ns is not None
+        until_ns = _ended_target_ns(call) if ended else NEVER
+        moved = any(since < until_ns and to > call.sent_target_ns for since, to in self.ran_ns)
         return Span(
             call=index,
             sent_ns=call.sent_target_ns,
@@ -192,7 +196,7 @@ class _Facts:
             idle_ns=max(self.rested_target[first:before], default=None),
             timers_ns=tuple(each for each in self.moved_to if each > call.sent_target_ns),
             arrivals=arrivals,
-            exact=exact,
+            exact=exact and not moved,
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from harness.history import Arrival, Call, History, away
+from harness.history import Arrival, Call, History, away, ran
 from harness.models.advice import retry_after
 from harness.plan import Played
 from harness.promises.retry.attempts import HELD, TORN, Attempt, Tries
@@ -68,7 +68,8 @@ def read(
     told = frozenset(_asked(a) for a in arrivals if a.token is not None and a.token in tokens)
     found = _matched(calls, own, [a for a in arrivals if begin_ns <= a.at_ns], end_ns, told)
     spans = [(since, until) for name, since, until in away(history.events) if name == dependency]
-    view = _View(promise, ok, end_ns, _seen_until(history, played, end_ns), spans)
+    until_ns = _seen_until(history, played, end_ns)
+    view = _View(promise, ok, end_ns, until_ns, spans, tuple(ran(history.events)))
     tries = tuple(t for index in own for t in view.tries(index, calls[index], found.of[index]))
     by_token = sum(len(found.of[index]) for index in own) - found.by_time
     return Read(
@@ -155,7 +156,8 @@ def _is_under_way(calls: Sequence[Call], index: int, at_ns: int, end_ns: int) ->
 class _View:
     """What one playing is looked at with; nothing that came after ``end_ns`` is seen.
 
-    ``away_ns``: from when to when the dependency could not be reached.
+    ``away_ns``: from when to when the dependency could not be reached. ``ran_ns``: from when to when, on
+    the target's clock, a held clock was let run.
     """
 
     promise: Retry
@@ -163,6 +165,7 @@ class _View:
     end_ns: int
     until_ns: int
     away_ns: Sequence[tuple[int, int]]
+    ran_ns: Sequence[tuple[int, int]]
 
     def tries(self, index: int, call: Call, arrivals: Sequence[Arrival]) -> Iterator[Tries]:
         """A call's attempts, apart for each thing that it asks of the dependency."""
@@ -215,6 +218,11 @@ class _View:
             told=told,
             ended_wall_ns=arrival.ended_wall_ns if state != "held" else None,
             at_ns=arrival.at_ns,
+            ran=after is not None
+            and any(
+                since < after.target_ns and until > arrival.target_ns
+                for since, until in self.ran_ns
+            ),
             asks=f"{arrival.path.partition('?')[2]} {arrival.digest}",
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.history import ClockMoved, Rested
 from harness.plan import Answering, Fire, Jump, Trial
 from harness.promises.base import TrialResult
 from harness.promises.deadline.reading import read
@@ -94,6 +95,27 @@ def test_counts_that_say_neither_ask_for_more() -> None:
     again = play("T1 leaks again", Uneven())
     assert again.trial.needed
     assert again.trial.unless == frozenset({"leaks told T1 leaks"})
+
+
+@pytest.mark.parametrize(("why", "status"), [("deadline", "broken"), ("settle", "unknown")])
+def test_late_while_a_held_clock_runs_proves_nothing(why: Any, status: str) -> None:
+    """As while a store comes back: the service is as late then as the machine is slow."""
+    made, rng = promise(within="5s"), Random(1)
+    where = around(made, rng)
+    answer = Answer(delay_ns=D_NS + NS_PER_S)
+    steps = (
+        Answering(dependency="model", script=always(answer)),
+        Fire(group="any-0"),
+        Jump(most_ns=4 * D_NS),
+    )
+    trial = Trial(name="any", purpose="", steps=steps)
+    world = World(Timed(replace(bounded(D_NS), total_ns=9 * D_NS)), rng, operations=("search",))
+    played = world.play(trial)
+    history = world.history()
+    events = [replace(e, why=why) if isinstance(e, ClockMoved) else e for e in history.events]
+    rests = [e for e in events if not isinstance(e, Rested) or e.at_ns < played.at_ns[2]]
+    found = KIND.judge(made, where, replace(history, events=tuple(rests)), trial, played)
+    assert found.verdict.status == status, found.verdict
 
 
 def test_a_replaced_process_hides_what_it_kept() -> None:

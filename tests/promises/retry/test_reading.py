@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.history import Arrival, Call, Event, FaultBegan, FaultEnded, History
+from harness.history import Arrival, Call, ClockMoved, Event, FaultBegan, FaultEnded, History
 from harness.plan import Played
 from harness.promises.retry.attempts import HELD, TORN, Tries
 from harness.promises.retry.demand import cut_short, repeats, room_for
@@ -282,6 +282,28 @@ def began(at_ns: int) -> FaultBegan:
 def ended(at_ns: int) -> FaultEnded:
     """It can."""
     return FaultEnded(seq=at_ns, at_ns=at_ns, target_ns=0, dependency="upstream", data_kept=True)
+
+
+def test_nobody_is_late_while_a_held_clock_runs() -> None:
+    """As while a store comes back: the service is as late then as the machine is slow, but not early."""
+    for at_ns, why, found in (
+        (140, "settle", False),
+        (140, "plan", True),
+        (60, "settle", True),
+    ):
+        arrivals = (
+            arrival(11, "a", ended_ns=11, ended_target_ns=11_000),
+            arrival(70, "a", target_ns=ns(at_ns)),
+        )
+        moved = ClockMoved(
+            seq=30,
+            at_ns=30,
+            from_target_ns=ns(20),
+            to_target_ns=ns(50),
+            why=why,  # type: ignore[arg-type]
+        )
+        told = seen(TWO[:1], *arrivals, own=1, events=(TWO[0], moved))
+        assert (outside(Case(promise(), told.tries)) is not None) is found, (at_ns, why)
 
 
 def test_calls_of_other_operations_are_not_looked_at() -> None:
