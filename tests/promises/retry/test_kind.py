@@ -160,7 +160,9 @@ def test_a_finding_shows_its_table() -> None:
     third = rows[2]
     assert third["wait_ns"] == 4_000_000_000
     assert third["next_ns"] - third["ended_ns"] == third["wait_ns"]
-    assert third["bands"] == [{"reading": "no jitter", "lo_ns": 2_999_499_000, "hi_ns": 3_002_001_000}]
+    assert third["bands"] == [
+        {"reading": "no jitter", "lo_ns": 2_999_499_000, "hi_ns": 3_002_001_000}
+    ]
     assert finding.proof["from_ns"] <= finding.proof["to_ns"]
     assert results[-1].verdict.status is Status.BROKEN
 
