@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from harness.cli.app import run  # noqa: PLC0415
+    try:
+        from harness.cli.app import run  # noqa: PLC0415
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before there is anything that could be ended in order
+        code = 130
+    sys.exit(code)

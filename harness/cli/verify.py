@@ -18,6 +18,7 @@ from harness.cli.reporter import Reporter
 from harness.contract.load import LoadedContract
 from harness.errors import CouldNotRun, HarnessError, UsageError
 from harness.gate.baseline import load_baseline
+from harness.plugin.interrupts import ending_at_once_the_second_time
 from harness.plugin.reports import ALLURE, JUNIT
 from harness.plugin.session import scenarios_directory
 from harness.plugin.settings import budget_s, check_selection, load_all
@@ -26,6 +27,7 @@ from harness.targets import AttachedTarget
 
 BROKEN, UNKNOWN, COULD_NOT_RUN, INTERRUPTED = 1, 2, 3, 130
 _INI = Path(__file__).with_name("verify.ini")
+_AT_ONCE = "interrupted again: what still runs is being ended in the background"
 _ISOLATED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_THEME")
 
 
@@ -97,7 +99,7 @@ def _run(wanted: Wanted, reporter: Reporter, expected: int) -> tuple[int, RunRec
     for name in _ISOLATED:
         os.environ.pop(name, None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    with reporter:
+    with reporter, ending_at_once_the_second_time(_AT_ONCE):
         code = pytest.main(_arguments(wanted), plugins=[reporter])
     found = reporter.found
     if code == pytest.ExitCode.INTERRUPTED:

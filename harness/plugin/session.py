@@ -14,6 +14,7 @@ from harness import record
 from harness.errors import CouldNotRun, HarnessError
 from harness.ledger import NOBODY
 from harness.plugin import hooks
+from harness.plugin.interrupts import end_at_once_the_second_time
 from harness.plugin.reports import Reports
 from harness.plugin.settings import Settings
 from harness.runner.verify import PromiseResult, Verification, could_not_run
@@ -23,7 +24,7 @@ from harness.sweep import overdue, tend_workers
 from harness.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from harness.contract.load import LoadedContract
     from harness.contract.words import Promise
@@ -38,6 +39,8 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.is_worker = hasattr(config, "workerinput")
+        if self.is_worker:
+            end_at_once_the_second_time()
         try:
             self.settings = Settings.of(config)
             if not self.is_worker:
@@ -154,6 +157,15 @@ class Session:
     def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
         """Announce our hooks."""
         pluginmanager.add_hookspecs(hooks)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self) -> Generator[None, None, None]:
+        """A worker that somebody ends before it is up: no error of ours."""
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            said = f"a worker process ended while it was starting ({error}); run it again"
+            raise pytest.UsageError(said) from error
 
     @pytest.hookimpl
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
