@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tests.kill.observer import LOOK_S, Seen, descendants, processes
+from tests.kill.machine import Seen, descendants, processes
+from tests.kill.observer import LOOK_S
 from tests.kill.run import RUN_S, STORMPROOF, Place, Run, Scenario
 
 PATIENCE_S: Final = 10.0

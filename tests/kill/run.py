@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.conftest import ROOT
-from tests.kill.observer import LOOK_S, Observer, Seen
+from tests.kill.machine import Seen
+from tests.kill.observer import LOOK_S, Observer
 
 CONTRACTS: Final = Path(__file__).with_name("contracts")
 RATES: Final = ROOT / "tests" / "contracts" / "rates"

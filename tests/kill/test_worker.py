@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.kill.ending import PATIENCE_S, strike_worker
-from tests.kill.observer import Observer, descendants, processes
+from tests.kill.machine import descendants, processes
+from tests.kill.observer import Observer
 from tests.kill.run import TWO_WORKERS, Place, Run
 
 
