@@ -87,6 +87,16 @@ class Limits(Drawing):
         self.hold(data, counts)
 
     @rule(data=st.data())
+    def in_line(self, data: st.DataObject) -> None:
+        """All slots are taken, others come one by one, and one or two of those inside end."""
+        self.answering(HOLD)
+        self.hangs = True
+        self.held[self.call(data, (self.ground.counts["limit"],))] = 4
+        self.held[self.call(data, (2, 3), together=False)] = 3
+        answer = self.pick(data, (USUAL, USUAL, FAILING[0], BREAKING[0]))
+        self.release(answer, self.pick(data, (1, 2)), order=self.pick(data, ("oldest", "random")))
+
+    @rule(data=st.data())
     def one_more(self, data: st.DataObject) -> None:
         """A call or two."""
         self.hold(data, (1, 1, 2))

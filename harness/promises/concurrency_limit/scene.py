@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from harness.history import History, Rested, away
+from harness.history import Call, History, Rested, away
 from harness.models.slots import NEVER, Rest, Rests, Visit, crowds
 from harness.plan import Kill, Played, Trial
 from harness.promises.base import Surroundings
@@ -168,7 +168,7 @@ def _most(visits: Iterable[Visit], looks: Rests) -> int:
 def _busy(promise: ConcurrencyLimit, facts: Facts, rests: Rests) -> dict[int, int]:
     """By rest, how many calls of other operations were under way."""
     others = [
-        (call.written_ns, self_ended if (self_ended := ended_ns_of(call)) is not None else NEVER)
+        (call.written_ns, _done_ns(facts, call))
         for _, call in facts.calls
         if call.operation not in promise.operation
     ]
@@ -177,6 +177,17 @@ def _busy(promise: ConcurrencyLimit, facts: Facts, rests: Rests) -> dict[int, in
         rest.at_ns: sum(begun <= rest.at_ns < ended for begun, ended in near)
         for rest in (rests.all if near else ())
     }
+
+
+def _done_ns(facts: Facts, call: Call) -> int:
+    """When the service had done with a call; one whose client has left it may work for all the same."""
+    ended_ns = ended_ns_of(call)
+    if ended_ns is None:
+        return NEVER
+    if call.error != "left":
+        return ended_ns
+    ends = [NEVER if stay.to_ns is None else stay.to_ns for stay in facts.stays(call)]
+    return max(ended_ns, *ends, 0 if ends else NEVER)
 
 
 def _rivals(

@@ -11,11 +11,12 @@ import pytest
 
 from harness.contract.words import Promise
 from harness.history import FaultBegan, FaultEnded
-from harness.plan import Fire, Leave, Reaching, Trial, Wait
+from harness.plan import Answering, Fire, Leave, Reaching, Trial, Wait
 from harness.promises.base import Surroundings, TrialResult
 from harness.promises.circuit_breaker.words import CircuitBreaker
 from harness.promises.concurrency_limit.words import ConcurrencyLimit
 from harness.promises.rate_limit.words import RateLimit
+from harness.script import HOLD, always
 from harness.units import NS_PER_S
 from harness.verdict import Status
 from tests.promises.concurrency_limit.services import Limiter, Policy
@@ -55,6 +56,24 @@ def test_a_narrow_service_is_never_accused(width: int, control: bool) -> None:
     assert verdict.status is Status.UNKNOWN, verdict
     assert "would settle it" in verdict.reason
     assert f"serves {width} calls at once" in verdict.reason or not control
+
+
+def test_a_service_may_go_on_for_clients_that_left() -> None:
+    """Five of its six hands are busy with calls of another operation that nobody waits for any more."""
+    made = promise(**WORDS)
+    steps = (
+        Answering(dependency="model", script=always(HOLD)),
+        Fire(group="any-1", times=5, fresh=True, operation="control"),
+        Leave(group="any-1"),
+        Fire(group="any-3", times=3, fresh=True, operation="export"),
+        Wait(ns=NS_PER_S),
+    )
+    trial = Trial(name="any", purpose="", steps=steps)
+    world = World(Limiter(replace(POLICY, width=6)), Random(5))
+    played = world.play(trial)
+    where = around(made, Random(1))
+    found = KIND.judge(made, where, world.history(), trial, played)
+    assert found.verdict.status is Status.UNKNOWN, found.verdict
 
 
 @pytest.mark.parametrize("seen", [True, False])
