@@ -51,8 +51,8 @@ def found(
             "sum_fixed_window",
             [
                 r" *\+0\.000 s +api_key-\d+ +\d+ calls? +200",
-                r" +wait 59\.998 s *",
-                r"\+59\.998 s +api_key-\d+ +\d+ calls? +200",
+                r" +wait 59\.\d{3} s *",
+                r"\+59\.\d{3} s +api_key-\d+ +\d+ calls? +200",
             ],
         ),
     ],
