@@ -26,7 +26,7 @@ from tests.plans.drawn import plans
 
 ROOT: Final = Path(__file__).parents[2]
 BUDGET_S: Final = 300.0
-SHRINK_S: Final = 30.0
+SHRINK_S: Final = 90.0
 _INCONCLUSIVE: Final = 2
 _REPLAYS: Final = 3
 CHOSEN: Final[dict[str, tuple[str, ...]]] = {
@@ -48,7 +48,7 @@ CHOSEN: Final[dict[str, tuple[str, ...]]] = {
         "deadline_no_timeout",
         "deadline_between_bytes",
         "deadline_tenth_long",
-        "deadline_no_connect_timeout",
+        "deadline_per_attempt",
         "deadline_backoff_outside",
     ),
     "concurrency_limit": (
