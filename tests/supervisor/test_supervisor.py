@@ -331,7 +331,9 @@ from harness.supervisor import Supervisor
 with Supervisor() as supervisor:
     print(supervisor.directory.parent)
 """
-    mounts = " && ".join(f"mount -t tmpfs -o ro none {place}" for place in places)
+    mounts = " && ".join(
+        f"mount --bind {place} {place} && mount -o remount,bind,ro {place}" for place in places
+    )
     done = subprocess.run(
         [*READ_ONLY, f'{mounts} && exec "$@"', "sh", sys.executable, "-c", code],
         env={"PATH": os.environ["PATH"], "TMPDIR": places[0], "HOME": str(Path.home())},
