@@ -45,6 +45,7 @@ __all__ = [
     "carries",
     "command",
     "directory_entry",
+    "discard_workers",
     "end_all",
     "everyone",
     "family",
@@ -110,7 +111,7 @@ def _clean_up(run_id: str, told: ledger.Book, before: int) -> None:
         note("done")
         if written is None or not _controller_lives(told.path, written.controller):
             ledger.discard(told.path)
-    _discard_workers(told.path, run_id)
+    discard_workers(told.path, run_id)
 
 
 def _noting(path: str | None) -> Callable[[str], None]:
@@ -138,8 +139,11 @@ def _controller_lives(path: str, controller: str) -> bool:
     return found is not None and found.owner is not None and found.owner.lives()
 
 
-def _discard_workers(path: str, run_id: str) -> None:
-    """Ledgers that workers' reapers left for this run: nobody will read them any more."""
+def discard_workers(path: str, run_id: str) -> None:
+    """Ledgers that workers' reapers left for this run: nobody will read them any more.
+
+    To be done once the run's own is gone, which is the sign by which later ones remove theirs.
+    """
     for other in ledger.listed(os.path.dirname(path)):  # noqa: PTH120
         found = ledger.read(other)
         if found is not None and found.controller == run_id and found.done:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CODE: Final = 130
+_AGAIN_S: Final = 0.01
 _CURSOR: Final = b"\x1b[?25h"
 
 
@@ -24,6 +25,11 @@ class _Interrupts:
         self._is_second = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if _in_finalizer(frame):
+            again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
         if not self._is_second:
             self._is_second = True
             signal.default_int_handler(number, frame)
@@ -32,6 +38,15 @@ class _Interrupts:
         if self._said:
             os.write(2, f"{self._said}\n".encode())
         os._exit(CODE)
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    """Whether Python would print what is raised here, and go on as if nothing had been."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def end_at_once_the_second_time(said: str = "") -> None:

@@ -212,7 +212,10 @@ class Supervisor:
         self.notes.extend(_told(self._helper.replaced, undoing, self.ledger.trouble))
         self._tell("done")
         self._helper.leave()
+        path = self.ledger.path
         self.ledger.close(keep=bool(undoing.failed))
+        if path is not None:
+            reaper.discard_workers(path, self.run_id)
         if stuck:
             raise stuck[0]
         if undoing.failed:

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from harness.ledger import Owner
+from harness.supervisor import Supervisor
 from tests.kill.ending import PATIENCE_S, strike_worker
 from tests.kill.machine import descendants, processes
 from tests.kill.observer import Observer
 from tests.kill.run import TWO_WORKERS, Place, Run
+
+
+def test_a_workers_reaper_that_is_late(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It left its ledger for a controller that had asked already: the controller removes it."""
+    for name, value in place.folders.items():
+        monkeypatch.setenv(name, value)
+    with Supervisor() as supervisor:
+        ledger = Path(place.folders["STORMPROOF_STATE"]) / "late.ledger"
+        of_worker = f"stormproof-ledger 1 late {Owner.me()} {supervisor.run_id}\ndone\n"
+        ledger.write_text(of_worker)
+        ledger.chmod(0o600)
+        of_other = ledger.with_name("other.ledger")
+        of_other.write_text(of_worker.replace(supervisor.run_id, "somebody"))
+    assert not ledger.exists()
+    assert of_other.exists()
 
 
 def test_a_worker_dies_at_work(place: Place, observer: Observer) -> None:
