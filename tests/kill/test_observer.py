@@ -64,7 +64,7 @@ def test_what_is_left_is_seen(
     """Processes in any state, wherever they moved; files of any kind; sockets that listen."""
     process = started(place, observer, code)
     try:
-        left = look_until(observer, len(words))
+        left = look_until(observer, words)
         assert len(left) == len(words), left
         assert all(any(word in one for one in left) for word in words), left
     finally:
@@ -72,11 +72,11 @@ def test_what_is_left_is_seen(
         process.wait()
 
 
-def look_until(observer: Observer, count: int) -> list[str]:
-    """What is left, once it is so much, or after a while: who was started may just be forking."""
+def look_until(observer: Observer, words: list[str]) -> list[str]:
+    """What is left, once it is so told, or after a while: who was started may just be forking."""
     for _ in range(500):
         left = observer.left()
-        if len(left) == count:
+        if len(left) == len(words) and all(any(word in one for one in left) for word in words):
             break
         with subprocess.Popen([*PYTHON, "pass"]):
             pass
@@ -116,7 +116,7 @@ def test_what_is_left_is_ended_with_the_observer(place: Place) -> None:
     with place.observer() as observer:
         process = started(place, observer, AWAY + STRIPPED)
         second = started(place, observer, "print(flush=True)\nos.kill(os.getpid(), 19)\n")
-        assert len(look_until(observer, 2)) == 2
+        assert len(look_until(observer, ["", ""])) == 2
         found = [one.pid for one in observer.living() if one.pid != second.pid]
     with pytest.raises(ProcessLookupError):
         os.kill(found[0], 0)
