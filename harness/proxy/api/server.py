@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import socket
-from contextlib import suppress
 from functools import partial
 from traceback import print_exc
 from typing import TYPE_CHECKING, Final
@@ -67,15 +66,16 @@ class ControlPlane:
         self._has_timers = not hasattr(ctypes.CDLL(None), "stormproof_clock_real")
         listener.setblocking(False)
         loop.watch(listener.fileno(), select.EPOLLIN, self._accept)
-        self._spare: list[int] = []
-        self._save()
+        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._spare = [os.dup(self._null)]
 
     def close(self) -> None:
         """Listener and connections."""
         self._is_closed = True
         self._loop.leave(self._listener)
-        while self._spare:
-            os.close(self._spare.pop())
+        for descriptor in (self._null, *self._spare):
+            os.close(descriptor)
+        self._spare.clear()
         for connection in list(self._late):
             connection.close()
 
@@ -101,12 +101,15 @@ class ControlPlane:
         connection = Connection(sock, self)
         self._loop.watch(sock.fileno(), select.EPOLLIN, connection.on_event)
 
-    def _save(self) -> None:
-        """Keep a descriptor for when there is no other: whoever comes then can still be answered."""
-        with suppress(OSError):
-            if not self._spare:
-                self._spare.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-                self._loop.change(self._listener.fileno(), select.EPOLLIN)
+    def _save(self, sock: socket.socket) -> None:
+        """Close a connection, and keep its descriptor for when there is no other.
+
+        In one step: once it were free, the wires, which may have long queues, would take it.
+        """
+        self._loop.forget(sock.fileno())
+        descriptor = sock.detach()
+        self._spare.append(os.dup2(self._null, descriptor, inheritable=False))
+        self._loop.change(self._listener.fileno(), select.EPOLLIN)
 
     # what connections need
 
@@ -179,6 +182,7 @@ class ControlPlane:
         timer = self._late.pop(connection).timer
         if timer is not None:
             timer.cancel()
-        self._loop.leave(connection.sock)
-        if not self._spare and not self._is_closed:
-            self._loop.soon(self._save)
+        if self._spare or self._is_closed:
+            self._loop.leave(connection.sock)
+        else:
+            self._save(connection.sock)
