@@ -116,6 +116,8 @@ def end(place: Place, moment: Moment, usual_s: float) -> Point:
             run.wait_for(run.workers)
         phase = run.phase()
         clean_s, wrong = _end(run, moment)
+        if wrong:
+            wrong += [f"{path}:\n{path.read_text()}" for path in place.state.rglob("*.ledger")]
         return Point(moment, at_s, phase, clean_s, tuple(wrong), os.getloadavg()[0])
 
 
